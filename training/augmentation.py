@@ -1,0 +1,73 @@
+"""Random views of faces, computed for a whole batch at once on the device of the batch."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch.nn import functional
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Ranges of the random changes; every image draws its own values.
+
+    ``rotation`` in degrees either way; ``scale`` as a factor's (low, high), above 1 is nearer;
+    ``shift`` as a share of the side; ``stretch`` as the largest change of aspect ratio;
+    ``contrast`` and ``brightness`` as the largest relative and absolute change of 0...1 values;
+    ``erasing`` as the probability that a patch of up to 40 % of the side is replaced by noise.
+    """
+
+    rotation: float = 12.0
+    scale: tuple[float, float] = (0.9, 1.15)
+    shift: float = 0.06
+    stretch: float = 0.08
+    contrast: float = 0.3
+    brightness: float = 0.15
+    erasing: float = 0.0
+
+    def __call__(
+        self, faces: torch.Tensor, size: int, generator: torch.Generator
+    ) -> torch.Tensor:
+        """Turn (N, 48, 48) uint8 faces into (N, 3, size, size) float32 views, values 0...1."""
+        n, device = len(faces), faces.device
+
+        def uniform(low: float, high: float) -> torch.Tensor:
+            return torch.rand(n, generator=generator, device=device) * (high - low) + low
+
+        angle = uniform(-self.rotation, self.rotation) * (math.pi / 180)
+        scale = uniform(*self.scale)
+        stretch = torch.exp(uniform(-self.stretch, self.stretch))
+        flip = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0)
+        cos, sin = torch.cos(angle) / scale, torch.sin(angle) / scale
+        # Rows of the matrix map output coordinates to input coordinates, both -1...1.
+        matrix = torch.stack(
+            [
+                torch.stack([flip * cos * stretch, -sin, 2 * uniform(-self.shift, self.shift)], 1),
+                torch.stack([flip * sin, cos / stretch, 2 * uniform(-self.shift, self.shift)], 1),
+            ],
+            1,
+        )
+        grid = functional.affine_grid(matrix, [n, 1, size, size], align_corners=False)
+        views = functional.grid_sample(
+            faces.unsqueeze(1).float() / 255, grid, padding_mode="border", align_corners=False
+        )
+        gain = (1 + uniform(-self.contrast, self.contrast)).view(n, 1, 1, 1)
+        offset = uniform(-self.brightness, self.brightness).view(n, 1, 1, 1)
+        mean = views.mean((1, 2, 3), keepdim=True)
+        views = ((views - mean) * gain + mean + offset).clamp(0, 1)
+        if self.erasing:
+            views = self._erase(views, uniform)
+        return views.expand(-1, 3, -1, -1)
+
+    def _erase(self, views: torch.Tensor, uniform) -> torch.Tensor:
+        """Random erasing (Zhong et al., 2017) with a grey patch of random value."""
+        size = views.shape[-1]
+        axis = torch.arange(size, device=views.device)
+        inside = uniform(0, 1).view(-1, 1) < self.erasing
+        bands = []
+        for _ in range(2):
+            length = uniform(0.15 * size, 0.4 * size).view(-1, 1)
+            start = uniform(0, 1).view(-1, 1) * (size - length)
+            bands.append((axis >= start) & (axis < start + length))
+        patch = (inside & bands[0]).unsqueeze(2) & bands[1].unsqueeze(1)
+        return torch.where(patch.unsqueeze(1), uniform(0, 1).view(-1, 1, 1, 1), views)

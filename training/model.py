@@ -1,0 +1,80 @@
+"""The network of the paper's Table 1, and the way it grows from a shallower member of its family."""
+
+import torch
+from torch import nn
+
+from mlcore.labels import LABELS
+from training.torchvision_ops import vgg
+
+DEPTHS = {"vgg11": "A", "vgg13": "B", "vgg16": "D", "vgg19": "E"}
+"""Network name -> configuration letter of Simonyan & Zisserman (2014), Table 1."""
+
+
+class EmotionVGG(nn.Module):
+    """VGG convolutions with batch normalisation, average pool, dropout and one linear layer.
+
+    Takes (N, 3, S, S) float32 in 0...1 with S at least 32 and returns (N, 7) logits in LABELS
+    order. ``depth`` is a key of DEPTHS; serving uses ``vgg19`` at S = 44.
+    """
+
+    def __init__(self, depth: str = "vgg19", dropout: float = 0.5) -> None:
+        super().__init__()
+        self.depth = depth
+        self.features = vgg.make_layers(vgg.cfgs[DEPTHS[depth]], batch_norm=True)
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = nn.Linear(512, len(LABELS))
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+                nn.init.zeros_(module.bias)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        return self.classifier(self.dropout(self.pool(self.features(inputs)).flatten(1)))
+
+    def stages(self) -> list[list[nn.Sequential]]:
+        """Return the convolution blocks (convolution, normalisation, ReLU) between the pools."""
+        stages: list[list[nn.Sequential]] = [[]]
+        for index, module in enumerate(self.features):
+            if isinstance(module, nn.Conv2d):
+                stages[-1].append(nn.Sequential(*self.features[index : index + 3]))
+            elif isinstance(module, nn.MaxPool2d):
+                stages.append([])
+        return stages[:-1]
+
+
+@torch.no_grad()
+def grow(shallow: EmotionVGG, depth: str, inputs: torch.Tensor) -> EmotionVGG:
+    """Return a deeper network that computes nearly what ``shallow`` does.
+
+    Simonyan & Zisserman started their deep networks from configuration A; Net2DeeperNet (Chen et
+    al., 2016) adds that a new layer may start as the identity. Values behind a ReLU are never
+    negative, so a Dirac kernel followed by a normalisation that restores each channel's own mean
+    and variance passes them on unchanged. ``inputs`` is a batch that those statistics are
+    measured on. A little noise lets the new kernels learn to differ.
+    """
+    deep = EmotionVGG(depth, shallow.dropout.p).to(inputs.device)
+    deep = deep.to(memory_format=torch.channels_last)
+    deep.classifier.load_state_dict(shallow.classifier.state_dict())
+    was_training = shallow.training
+    shallow.eval()
+    deep.eval()
+    values = inputs
+    for old_stage, new_stage in zip(shallow.stages(), deep.stages(), strict=True):
+        for index, block in enumerate(new_stage):
+            if index < len(old_stage):
+                block.load_state_dict(old_stage[index].state_dict())
+            else:
+                convolution, normalisation = block[0], block[1]
+                noise = 0.1 * convolution.weight.std()
+                nn.init.dirac_(convolution.weight)
+                convolution.weight += noise * torch.randn_like(convolution.weight)
+                result = convolution(values)
+                normalisation.running_mean.copy_(result.mean((0, 2, 3)))
+                normalisation.running_var.copy_(result.var((0, 2, 3)))
+                normalisation.weight.copy_(values.var((0, 2, 3)).add(normalisation.eps).sqrt())
+                normalisation.bias.copy_(values.mean((0, 2, 3)))
+            values = block(values)
+        values = nn.functional.max_pool2d(values, 2)
+    shallow.train(was_training)
+    return deep.train(was_training)
