@@ -1,1 +1,1 @@
-"""Reproduces the network: data -> train -> evaluate -> export. Nothing else imports this package."""
+"""Reproduces the network: data -> train -> evaluate -> export. Nothing else imports it."""

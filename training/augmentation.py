@@ -25,9 +25,7 @@ class Augmentation:
     brightness: float = 0.15
     erasing: float = 0.0
 
-    def __call__(
-        self, faces: torch.Tensor, size: int, generator: torch.Generator
-    ) -> torch.Tensor:
+    def __call__(self, faces: torch.Tensor, size: int, generator: torch.Generator) -> torch.Tensor:
         """Turn (N, 48, 48) uint8 faces into (N, 3, size, size) float32 views, values 0...1."""
         n, device = len(faces), faces.device
 

@@ -1,4 +1,4 @@
-"""The network of the paper's Table 1, and the way it grows from a shallower member of its family."""
+"""The network of the paper's Table 1, and how it grows from a shallower one of its family."""
 
 import torch
 from torch import nn

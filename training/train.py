@@ -1,4 +1,4 @@
-"""Train the network: ``python -m training.train --recipe training/recipes/grown.toml --data DIR``."""
+"""Train the network: ``python -m training.train --data fer2013.csv.gz --votes fer2013new.csv``."""
 
 import argparse
 import csv
@@ -39,7 +39,9 @@ def parameter_groups(model: EmotionVGG, recipe: Recipe) -> list[dict]:
 
 
 @torch.no_grad()
-def accuracy(model: torch.nn.Module, inputs: torch.Tensor, labels: torch.Tensor, size: int) -> float:
+def accuracy(
+    model: torch.nn.Module, inputs: torch.Tensor, labels: torch.Tensor, size: int
+) -> float:
     """Return the share of right answers on prepared inputs, seen at the stage's resolution."""
     model.eval()
     right = 0

@@ -1,0 +1,215 @@
+"""Photos, what the network said of them, and the gallery. Only ``services`` changes a status."""
+
+import uuid
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.urls import reverse
+
+from mlcore.labels import EMOJI, LABELS
+
+LABEL_CHOICES = [(label, label) for label in LABELS]
+
+
+def _photo_path(photo: "Photo", kind: str) -> str:
+    return f"photos/{photo.pk.hex[:2]}/{photo.pk.hex}/{kind}"
+
+
+def upload_path(photo: "Photo", name: str) -> str:
+    """Where the bytes of an upload wait for the worker; the user's file name is never used."""
+    return _photo_path(photo, "upload")
+
+
+def display_path(photo: "Photo", name: str) -> str:
+    return _photo_path(photo, "display.jpg")
+
+
+def thumbnail_path(photo: "Photo", name: str) -> str:
+    return _photo_path(photo, "thumbnail.jpg")
+
+
+class Photo(models.Model):
+    """One picture. The upload is kept only until the worker has made the two clean copies."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=200)
+    sha256 = models.CharField(max_length=64, help_text="Of the bytes as they were uploaded.")
+    bytes = models.PositiveBigIntegerField()
+    width = models.PositiveIntegerField(help_text="Pixels of the upright picture.")
+    height = models.PositiveIntegerField(help_text="Pixels of the upright picture.")
+    upload = models.FileField(upload_to=upload_path, blank=True)
+    display = models.FileField(upload_to=display_path, blank=True)
+    thumbnail = models.FileField(upload_to=thumbnail_path, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"Photo {self.pk}"
+
+    @property
+    def source(self):
+        """The best file that is left: the upload while it waits, the display copy afterwards."""
+        return self.upload or self.display
+
+    def file_names(self) -> list[str]:
+        """Return every storage name that may belong to this photo, stored or not."""
+        return [path(self, "") for path in (upload_path, display_path, thumbnail_path)]
+
+
+class Status(models.TextChoices):
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
+UNFINISHED = (Status.QUEUED, Status.RUNNING)
+
+
+class PredictionQuerySet(models.QuerySet):
+    def for_user(self, user) -> "PredictionQuerySet":
+        """Return what this user owns. Every page, endpoint and file starts from here."""
+        if not user.is_authenticated:
+            return self.none()
+        return self.filter(owner=user).select_related("photo")
+
+
+class Prediction(models.Model):
+    """One analysis of one photo, from the moment it is accepted.
+
+    ``label``, ``confidence`` and ``unsure`` repeat the main face (index 0), so that a long
+    history is filtered by an index. Predictions of the gallery have no owner.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="predictions",
+    )
+    photo = models.OneToOneField(Photo, on_delete=models.CASCADE, related_name="prediction")
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED)
+    created_at = models.DateTimeField(auto_now_add=True)
+    sent_at = models.DateTimeField(
+        null=True, editable=False, help_text="When the broker last took the task; empty: not yet."
+    )
+    started_at = models.DateTimeField(null=True, editable=False)
+    finished_at = models.DateTimeField(null=True, editable=False)
+    attempts = models.PositiveSmallIntegerField(default=0, editable=False)
+    label = models.CharField(max_length=10, choices=LABEL_CHOICES, blank=True)
+    confidence = models.FloatField(null=True)
+    unsure = models.BooleanField(null=True)
+    advice = models.JSONField(default=list)
+    timings = models.JSONField(default=dict)
+    model_name = models.CharField(max_length=60, blank=True)
+    model_version = models.CharField(max_length=60, blank=True)
+    model_sha256 = models.CharField(max_length=64, blank=True)
+    error_code = models.CharField(max_length=40, blank=True)
+    error_detail = models.CharField(max_length=300, blank=True)
+
+    objects = PredictionQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        indexes = [
+            models.Index(fields=["owner", "-created_at", "-id"], name="prediction_history"),
+            models.Index(fields=["owner", "label", "-created_at"], name="prediction_label"),
+            models.Index(
+                fields=["status", "created_at"],
+                condition=models.Q(status__in=["queued", "running"]),
+                name="prediction_unfinished",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Prediction {self.pk} ({self.status})"
+
+    def get_absolute_url(self) -> str:
+        return reverse("prediction-detail", args=[self.pk])
+
+    @property
+    def is_finished(self) -> bool:
+        return self.status not in UNFINISHED
+
+    @property
+    def emoji(self) -> str:
+        return EMOJI.get(self.label, "")
+
+
+class Face(models.Model):
+    """One face of a photo, largest first. Box in pixels of the upright picture."""
+
+    prediction = models.ForeignKey(Prediction, on_delete=models.CASCADE, related_name="faces")
+    index = models.PositiveSmallIntegerField()
+    x = models.IntegerField()
+    y = models.IntegerField()
+    width = models.PositiveIntegerField()
+    height = models.PositiveIntegerField()
+    detection_confidence = models.FloatField(
+        validators=[MinValueValidator(0), MaxValueValidator(1)]
+    )
+    label = models.CharField(max_length=10, choices=LABEL_CHOICES)
+    confidence = models.FloatField(validators=[MinValueValidator(0), MaxValueValidator(1)])
+    unsure = models.BooleanField()
+    probabilities = models.JSONField(help_text="The seven labels with their probabilities.")
+    correction = models.CharField(max_length=10, choices=LABEL_CHOICES, blank=True)
+    corrected_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        ordering = ["index"]
+        constraints = [
+            models.UniqueConstraint(fields=["prediction", "index"], name="face_index_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Face {self.index} of {self.prediction_id}: {self.label}"
+
+    @property
+    def emoji(self) -> str:
+        return EMOJI[self.label]
+
+    @property
+    def ranked(self) -> list[tuple[str, str, float]]:
+        """Return (label, emoji, probability) of all seven emotions, in the fixed order."""
+        return [(label, EMOJI[label], self.probabilities[label]) for label in LABELS]
+
+
+class DemoImageQuerySet(models.QuerySet):
+    def published(self) -> "DemoImageQuerySet":
+        """Return what a visitor may see: published and analysed."""
+        return self.filter(is_published=True, prediction__status=Status.SUCCEEDED).select_related(
+            "prediction__photo"
+        )
+
+
+class DemoImage(models.Model):
+    """A picture of the public gallery, curated in the admin."""
+
+    prediction = models.OneToOneField(
+        Prediction, on_delete=models.CASCADE, related_name="demo_image", editable=False
+    )
+    slug = models.SlugField(max_length=80, unique=True)
+    title = models.CharField(max_length=120)
+    caption = models.TextField(blank=True, help_text="What this picture teaches.")
+    expected = models.CharField(
+        max_length=10,
+        choices=LABEL_CHOICES,
+        blank=True,
+        help_text="What most people would say; empty where they would not agree.",
+    )
+    credit = models.CharField(max_length=200)
+    licence = models.CharField(max_length=80)
+    source = models.CharField(max_length=300, blank=True)
+    position = models.PositiveIntegerField(default=0, db_index=True)
+    is_published = models.BooleanField("published", default=False)
+
+    objects = DemoImageQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["position", "id"]
+
+    def __str__(self) -> str:
+        return self.title
