@@ -2,7 +2,7 @@
 
 import math
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from training.augmentation import Augmentation
@@ -22,7 +22,7 @@ class Stage:
     epochs: int
     learning_rate: tuple[float, float]
     warmup_epochs: float = 0.0
-    augmentation: Augmentation = Augmentation()
+    augmentation: Augmentation = field(default_factory=Augmentation)
 
     def rate(self, epochs_done: float) -> float:
         """Return the learning rate at a point of the stage: linear warm-up, then half a cosine."""
