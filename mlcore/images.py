@@ -1,0 +1,181 @@
+"""Bytes -> upright RGB picture."""
+
+import io
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from mlcore.errors import UnreadableImage
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "HEIF", "AVIF")
+"""Formats that cameras, phones and web pages make. Pillow's other decoders stay shut."""
+
+MAX_SIDE = 2048
+MAX_PIXELS = 64_000_000
+
+# The value of EXIF's orientation tag -> what brings the picture upright.
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_SWAPS_SIDES = {_UPRIGHT[5], _UPRIGHT[6], _UPRIGHT[7], _UPRIGHT[8]}
+_ORIENTATION_TAG = 0x0112
+
+Source = str | os.PathLike[str] | bytes | BinaryIO | Image.Image
+
+
+@dataclass(frozen=True)
+class Photo:
+    """An upright picture: ``image`` in mode RGB, perhaps reduced in size, never enlarged;
+    ``width`` and ``height`` are the pixels of the upright original."""
+
+    image: Image.Image
+    width: int
+    height: int
+
+
+def load_photo(source: Source, max_side: int = MAX_SIDE, max_pixels: int = MAX_PIXELS) -> Photo:
+    """Read the first frame of a picture, upright, with its long side at most ``max_side`` pixels.
+
+    ``source`` is a path, the bytes, a binary file or a Pillow image. A header that claims more
+    than ``max_pixels`` is refused before any pixel is decoded; a file that breaks off is refused
+    whole. Raises UnreadableImage for whatever is wrong with the picture.
+    """
+    if isinstance(source, Image.Image):
+        return _guard(_take, source, max_side, max_pixels)
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return _guard(_decode, io.BytesIO(source), max_side, max_pixels)
+    if isinstance(source, (str, os.PathLike)):
+        try:
+            with Path(source).open("rb") as file:
+                return _guard(_decode, file, max_side, max_pixels)
+        except OSError as error:
+            raise UnreadableImage(f"the file cannot be opened: {error.strerror}") from error
+    if hasattr(source, "read"):
+        seekable = hasattr(source, "seekable") and source.seekable()
+        file = source if seekable else io.BytesIO(source.read())
+        return _guard(_decode, file, max_side, max_pixels)
+    raise TypeError(f"a photo is a path, bytes, a binary file or a Pillow image, not {source!r}")
+
+
+def _guard(step, source, max_side: int, max_pixels: int) -> Photo:
+    """Pillow's decoders meet broken bytes with a dozen kinds of exceptions; give them one name."""
+    try:
+        return step(source, max_side, max_pixels)
+    except UnreadableImage:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _too_many_pixels(max_pixels) from error
+    except Exception as error:
+        raise UnreadableImage(f"the picture is damaged or incomplete: {error}") from error
+
+
+def _too_many_pixels(max_pixels: int) -> UnreadableImage:
+    return UnreadableImage(
+        f"the picture has more than {max_pixels / 1e6:g} megapixels", "too_many_pixels"
+    )
+
+
+def _decode(file: BinaryIO, max_side: int, max_pixels: int) -> Photo:
+    start = file.read(32)
+    file.seek(0)
+    if not start:
+        raise UnreadableImage("the file is empty", "empty_file")
+    # Loading the HEIC decoder takes longer than reading most pictures, so it waits for one.
+    if start[4:8] == b"ftyp":
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
+    try:
+        opened = Image.open(file, formats=FORMATS)
+    except UnidentifiedImageError as error:
+        accepting = [Image.OPEN[name][1] for name in FORMATS if name in Image.OPEN]
+        if any(accept and accept(start) for accept in accepting):
+            raise UnreadableImage("the picture's header is damaged") from error
+        names = ", ".join(FORMATS)
+        message = f"the file is no picture in a known format ({names})"
+        raise UnreadableImage(message, "unsupported_format") from error
+    with opened as image:
+        size = _checked_size(image, max_pixels)
+        image.draft(None, _fitted(size, max_side))
+        return _upright(image, size, max_side)
+
+
+def _take(image: Image.Image, max_side: int, max_pixels: int) -> Photo:
+    return _upright(image, _checked_size(image, max_pixels), max_side)
+
+
+def _checked_size(image: Image.Image, max_pixels: int) -> tuple[int, int]:
+    width, height = image.size
+    if not width or not height:
+        raise UnreadableImage("the picture has no pixels")
+    if width * height > max_pixels:
+        raise _too_many_pixels(max_pixels)
+    return width, height
+
+
+def _fitted(size: tuple[int, int], max_side: int) -> tuple[int, int]:
+    shrink = min(1, max_side / max(size))
+    return max(1, round(size[0] * shrink)), max(1, round(size[1] * shrink))
+
+
+def _upright(image: Image.Image, size: tuple[int, int], max_side: int) -> Photo:
+    image.load()
+    transpose = _UPRIGHT.get(_orientation(image))
+    # Colour keys and indices cannot be averaged, so such pixels get their colours first.
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+    elif image.mode in ("1", "P"):
+        image = image.convert("RGB")
+    fitted = _fitted(size, max_side)
+    if image.size != fitted:
+        image = image.resize(fitted, Image.Resampling.BICUBIC, reducing_gap=2.0)
+    image = _as_rgb(image)
+    if transpose is not None:
+        image = image.transpose(transpose)
+        if transpose in _SWAPS_SIDES:
+            size = size[::-1]
+    return Photo(image, *size)
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return image.getexif().get(_ORIENTATION_TAG, 1)
+    except Exception:  # A photo with damaged notes is still a photo.
+        return 1
+
+
+def _as_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "RGBA":
+        canvas = Image.new("RGB", image.size, "white")
+        canvas.paste(image, mask=image.getchannel("A"))
+        return canvas
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        return _from_deep_grey(np.asarray(image, dtype=np.float32))
+    # A copy, even of an RGB picture: the caller's own must not change with ours.
+    return image.convert("RGB")
+
+
+def _from_deep_grey(values: np.ndarray) -> Image.Image:
+    """Map more than 8 bits of grey to 8.
+
+    Cameras and scanners store 10, 12 or 14 bits in 16, so the range is that of the fewest bits,
+    at least 8, that hold the brightest pixel; numbers with a fraction that stay within 0...1 keep
+    that range.
+    """
+    values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0).clip(0)
+    brightest = float(values.max())
+    within_one = brightest <= 1 and not np.array_equal(values, np.round(values))
+    top = 1.0 if within_one else 2.0 ** max(8, math.ceil(math.log2(brightest + 1))) - 1
+    grey = (values * (255 / top) + 0.5).astype(np.uint8)
+    return Image.fromarray(grey).convert("RGB")
