@@ -162,7 +162,7 @@ def fit_temperature(logits: torch.Tensor, labels: torch.Tensor) -> float:
         return loss
 
     optimiser.step(closure)
-    return float(log_temperature.exp())
+    return log_temperature.detach().exp().item()
 
 
 def label(model: onnx.ModelProto, path: Path, metadata: dict) -> None:

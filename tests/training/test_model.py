@@ -1,0 +1,71 @@
+import pytest
+import torch
+from torch import nn
+
+from training.augmentation import Augmentation
+from training.model import DEPTHS, EmotionVGG, grow
+
+
+def test_vgg19_is_the_network_of_the_paper():
+    network = EmotionVGG("vgg19")
+    widths = [[block[0].out_channels for block in stage] for stage in network.stages()]
+    assert widths == [[64] * 2, [128] * 2, [256] * 4, [512] * 4, [512] * 4]
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            assert (module.kernel_size, module.padding) == ((3, 3), (1, 1))
+    assert network.dropout.p == 0.5
+    assert (network.classifier.in_features, network.classifier.out_features) == (512, 7)
+
+
+@pytest.mark.parametrize("size", [32, 36, 44, 48])
+def test_any_resolution_from_32_pixels_gives_seven_logits(size):
+    network = EmotionVGG("vgg11").eval()
+    with torch.no_grad():
+        assert network(torch.rand(2, 3, size, size)).shape == (2, 7)
+
+
+@pytest.mark.parametrize("depth", [depth for depth in DEPTHS if depth != "vgg11"])
+def test_a_grown_network_answers_like_the_one_it_grew_from(depth):
+    torch.manual_seed(1)
+    shallow = EmotionVGG("vgg11")
+    views = torch.rand(64, 3, 32, 32)
+    for _ in range(8):
+        shallow(views)
+    shallow.eval()
+    deep = grow(shallow, depth, views)
+    with torch.no_grad():
+        before, after = shallow.features(views).flatten(1), deep.features(views).flatten(1)
+    likeness = nn.functional.cosine_similarity(before, after).mean()
+    assert deep.depth == depth
+    assert likeness > 0.9
+    fresh = EmotionVGG(depth).eval()
+    with torch.no_grad():
+        other = fresh.features(views).flatten(1)
+    assert nn.functional.cosine_similarity(before, other).mean() < likeness
+
+
+def test_views_keep_shape_and_range_and_follow_the_seed():
+    faces = torch.randint(0, 256, (9, 48, 48), dtype=torch.uint8)
+    augmentation = Augmentation(erasing=0.5)
+    first = augmentation(faces, 36, torch.Generator().manual_seed(3))
+    again = augmentation(faces, 36, torch.Generator().manual_seed(3))
+    other = augmentation(faces, 36, torch.Generator().manual_seed(4))
+    assert first.shape == (9, 3, 36, 36)
+    assert first.min() >= 0
+    assert first.max() <= 1
+    assert torch.equal(first[:, 0], first[:, 2])
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_without_changes_a_view_is_the_face_itself_or_its_mirror_image():
+    still = Augmentation(
+        rotation=0, scale=(1, 1), shift=0, stretch=0, contrast=0, brightness=0, erasing=0
+    )
+    faces = torch.randint(0, 256, (32, 48, 48), dtype=torch.uint8)
+    views = still(faces, 48, torch.Generator().manual_seed(0))[:, 0] * 255
+    straight = (views - faces).abs().amax((1, 2)) < 0.5
+    mirrored = (views - faces.flip(2)).abs().amax((1, 2)) < 0.5
+    assert (straight | mirrored).all()
+    assert straight.any()
+    assert mirrored.any()
