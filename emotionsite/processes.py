@@ -38,6 +38,10 @@ class Processes:
         )
         return self._running[name]
 
+    def __contains__(self, name: str) -> bool:
+        """Tell whether the child ``name`` runs."""
+        return name in self._running and self._running[name].poll() is None
+
     def check(self) -> None:
         """Raise `ProcessEnded` if a child is no longer running."""
         for name, process in self._running.items():
@@ -86,18 +90,17 @@ def start_redis(processes: Processes, directory: Path, url: str | None = None) -
     Raises `ProcessEnded` if it does not start.
     """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    log = directory / "redis.log"
     url = url or f"redis://:{secrets.token_urlsafe(24)}@127.0.0.1:{free_port()}/0"
     with redis.Redis.from_url(url) as client:
         address = client.connection_pool.connection_kwargs
         configuration = (
             f"bind 127.0.0.1\nport {address['port']}\nrequirepass {address['password']}\n"
-            f'dir "{directory}"\nlogfile "{log}"\nappendonly yes\nsave ""\n'
+            f'dir "{directory}"\nappendonly yes\nsave ""\n'
         )
         # The configuration goes through standard input: everybody can read a command line.
-        server = processes.start(
-            "redis", [redis_executable(), "-"], stdin=subprocess.PIPE, text=True
-        )
+        with (directory / "redis.log").open("w") as log:
+            command = [redis_executable(), "-"]
+            server = processes.start("redis", command, stdin=subprocess.PIPE, stdout=log, text=True)
         with server.stdin, suppress(BrokenPipeError):
             server.stdin.write(configuration)
         while True:

@@ -37,7 +37,7 @@ READY_SECONDS = 120
 def lock(directory: Path) -> IO[str]:
     """Make ``directory`` and hold it for this run; the kernel lets go of it when we end."""
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         held = (directory / "run.lock").open("a+")
     except OSError as error:
         sys.exit(f"The data directory {directory} cannot be used: {error.strerror}.")

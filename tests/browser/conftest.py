@@ -1,0 +1,72 @@
+"""A real Chromium, driven by Playwright."""
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+ARGUMENTS = [
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-gpu",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of a Chromium: ``CHROMIUM`` in the environment, or the one on PATH."""
+    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    if not path:
+        reason = f"no Chromium: CHROMIUM is not set, and PATH has none of {', '.join(NAMES)}"
+        pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
+    return path
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    """One Chromium for a module.
+
+    Playwright's synchronous interface keeps an asyncio loop running in this thread for as long as
+    it is open. Django takes that for asynchronous code and refuses the database, although every
+    call here blocks as usual; so its check is off meanwhile, and on again for other modules.
+    """
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def context(browser: Browser, live_server, static_files) -> Iterator[BrowserContext]:
+    """A fresh visitor of the live server, to whom a request to another host is an error."""
+    context = browser.new_context(base_url=live_server.url, locale="en-GB")
+    context.set_default_timeout(10_000)
+    problems: list[str] = []
+
+    def note_request(request) -> None:
+        if not request.url.startswith((f"{live_server.url}/", "data:", "blob:")):
+            problems.append(f"asked another host for {request.url}")
+
+    def note_message(message) -> None:
+        # An answer with an error status is logged, too; which ones may come is the test's business.
+        if message.type == "error" and not message.text.startswith("Failed to load resource"):
+            problems.append(f"console: {message.text}")
+
+    context.on("request", note_request)
+    context.on("console", note_message)
+    context.on("weberror", lambda error: problems.append(f"script: {error.error}"))
+    yield context
+    context.close()
+    assert not problems, "\n".join(problems)
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Page:
+    """A page of that visitor."""
+    return context.new_page()
