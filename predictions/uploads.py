@@ -13,20 +13,34 @@ from pillow_heif import register_heif_opener
 
 register_heif_opener()
 
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "HEIF", "AVIF")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "HEIF", "AVIF")
 FORMAT_NAMES = "JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP or TIFF"
 ACCEPT = "image/*,.heic,.heif"
 MIN_SIDE = 24
 """Pixels. A face below half of the network's input size carries no readable expression."""
 
 
+def explain(code: str) -> str:
+    """Return one sentence for the sender of a picture that is wrong in this way."""
+    return {
+        "empty_file": "This file is empty.",
+        "file_too_large": f"This file is larger than {settings.MAX_UPLOAD_MB} MB.",
+        "unsupported_format": f"This is not a picture we can read. Send {FORMAT_NAMES}.",
+        "unreadable_image": "This picture is damaged or incomplete.",
+        "too_many_pixels": (
+            f"This picture has more than {settings.MAX_UPLOAD_MEGAPIXELS} megapixels."
+        ),
+        "too_small": f"Each side of a picture needs at least {MIN_SIDE} pixels.",
+    }[code]
+
+
 class UploadError(Exception):
     """The file is refused; ``code`` is a stable word, ``detail`` one sentence for its sender."""
 
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(detail)
+    def __init__(self, code: str) -> None:
         self.code = code
-        self.detail = detail
+        self.detail = explain(code)
+        super().__init__(self.detail)
 
 
 @dataclass(frozen=True)
@@ -56,19 +70,14 @@ def validate(file: File, name: str | None = None) -> Upload:
     """
     size = file.size
     if not size:
-        raise UploadError("empty_file", "This file is empty.")
+        raise UploadError("empty_file")
     if size > settings.MAX_UPLOAD_MB * 1024 * 1024:
-        raise UploadError(
-            "file_too_large", f"This file is larger than {settings.MAX_UPLOAD_MB} MB."
-        )
+        raise UploadError("file_too_large")
     width, height = _dimensions(file)
     if width * height > settings.MAX_UPLOAD_MEGAPIXELS * 1_000_000:
-        raise _too_many_pixels()
+        raise UploadError("too_many_pixels")
     if min(width, height) < MIN_SIDE:
-        raise UploadError(
-            "too_small",
-            f"This picture is {width} × {height} pixels; each side needs at least {MIN_SIDE}.",
-        )
+        raise UploadError("too_small")
     return Upload(
         file=file,
         name=clean_name(name or file.name or ""),
@@ -76,13 +85,6 @@ def validate(file: File, name: str | None = None) -> Upload:
         bytes=size,
         width=width,
         height=height,
-    )
-
-
-def _too_many_pixels() -> UploadError:
-    return UploadError(
-        "too_many_pixels",
-        f"This picture has more than {settings.MAX_UPLOAD_MEGAPIXELS} megapixels.",
     )
 
 
@@ -96,19 +98,19 @@ def _dimensions(file: File) -> tuple[int, int]:
                 width, height = image.size
                 turned = _orientation(image) >= 5
     except UnidentifiedImageError as error:
-        raise UploadError(
-            "unsupported_format", f"This is not a picture we can read. Send {FORMAT_NAMES}."
-        ) from error
+        raise UploadError("unsupported_format") from error
     except Image.DecompressionBombError as error:
-        raise _too_many_pixels() from error
+        raise UploadError("too_many_pixels") from error
     except Exception as error:  # A damaged header makes Pillow's readers raise almost anything.
-        raise UploadError("unreadable_image", "This picture is damaged.") from error
+        raise UploadError("unreadable_image") from error
     finally:
         file.seek(0)
     return (height, width) if turned else (width, height)
 
 
 def _orientation(image: Image.Image) -> int:
+    if image.format == "PNG" and "exif" not in image.info:
+        return 1  # Pillow would decode all pixels to look for EXIF behind them.
     try:
         return int(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # Broken EXIF is no reason to refuse a photo.
