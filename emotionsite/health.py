@@ -9,8 +9,6 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 
-MODEL_FILE = Path(settings.BASE_DIR) / "mlcore" / "models" / "vgg19-fer2013.onnx"
-
 
 def _database() -> None:
     with connection.cursor() as cursor:
@@ -29,8 +27,8 @@ def _storage() -> None:
 
 
 def _model() -> None:
-    if not MODEL_FILE.is_file():
-        raise FileNotFoundError(MODEL_FILE.name)
+    if not Path(settings.MODEL_PATH).is_file():
+        raise FileNotFoundError(settings.MODEL_PATH)
 
 
 CHECKS = {"database": _database, "broker": _broker, "storage": _storage, "model": _model}

@@ -4,24 +4,25 @@ queued -> running -> succeeded | failed | canceled. The database is the queue of
 a hint to a worker that a row waits, so the broker may lose, repeat or delay tasks without harm.
 """
 
-import contextlib
 import uuid
-from datetime import timedelta
-from pathlib import Path
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from celery import current_app
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
 from django.db import transaction
-from django.db.models import F, Q
-from django.db.models.signals import post_delete
+from django.db.models import F, Max, Q
+from django.db.models.signals import post_delete, pre_delete
 from django.dispatch import receiver
 from django.utils import timezone
-from kombu.exceptions import OperationalError
+from kombu.exceptions import ChannelError, OperationalError
 
-from predictions.models import UNFINISHED, Face, Photo, Prediction, Status
+from mlcore.labels import LABELS
+from predictions.files import delete_files
+from predictions.models import UNFINISHED, DemoImage, Face, Photo, Prediction, Status
 from predictions.uploads import Upload
 
 log = structlog.get_logger(__name__)
@@ -31,10 +32,9 @@ SWEEP = "predictions.sweep"
 REMOVE_ORPHANS = "predictions.remove_orphans"
 
 MAX_ATTEMPTS = 3
-RUNNING_LIMIT = timedelta(seconds=120)
+RUNNING_LIMIT = timedelta(seconds=settings.CELERY_TASK_TIME_LIMIT + 10)
 """Longer than the worker's hard time limit: a row that runs longer has lost its worker."""
-RESEND_AFTER = timedelta(seconds=30)
-ORPHAN_AGE = timedelta(days=1)
+RESEND_AFTER = timedelta(seconds=10)
 
 
 class QueueFull(Exception):
@@ -83,21 +83,31 @@ def submit(owner, upload: Upload, *, force: bool = False) -> tuple[Prediction, b
         width=upload.width,
         height=upload.height,
     )
-    upload.file.seek(0)
     try:
+        # The file comes first: a transaction that waits for storage would lock others out.
+        upload.file.seek(0)
+        photo.upload.save("upload", upload.file, save=False)
         with transaction.atomic():
-            photo.upload.save("upload", upload.file, save=False)
-            photo.save(force_insert=True)
-            prediction = Prediction.objects.create(owner=owner, photo=photo)
-            _send_on_commit(prediction.pk)
+            existing = None
+            if owner is not None:
+                # Two requests with the same photo take turns, and the second finds the first.
+                get_user_model().objects.select_for_update().get(pk=owner.pk)
+                existing = None if force else find_duplicate(owner, upload.sha256)
+            if existing is None:
+                photo.save(force_insert=True)
+                prediction = Prediction.objects.create(owner=owner, photo=photo)
     except BaseException:
-        _delete_files(photo.file_names())
+        delete_files(photo.file_names())
         raise
+    if existing is not None:
+        delete_files(photo.file_names())
+        return existing, False
+    _send_on_commit(prediction.pk)
     return prediction, True
 
 
 def _send_on_commit(prediction_id: uuid.UUID) -> None:
-    transaction.on_commit(lambda: _send(prediction_id))
+    transaction.on_commit(lambda: _send(prediction_id), robust=True)
 
 
 def _send(prediction_id: uuid.UUID) -> bool:
@@ -113,15 +123,15 @@ def _send(prediction_id: uuid.UUID) -> bool:
 
 def claim(prediction_id: str) -> Prediction | None:
     """Take a queued prediction for this worker, or return None if there is none to take."""
-    claimed = Prediction.objects.filter(pk=prediction_id, status=Status.QUEUED).update(
-        status=Status.RUNNING,
-        attempts=F("attempts") + 1,
-        started_at=timezone.now(),
-        finished_at=None,
+    now = timezone.now()
+    Prediction.objects.filter(pk=prediction_id, status=Status.QUEUED).update(
+        status=Status.RUNNING, attempts=F("attempts") + 1, started_at=now, finished_at=None
     )
-    if not claimed:
-        return None
-    return Prediction.objects.select_related("photo").filter(pk=prediction_id).first()
+    return (
+        Prediction.objects.select_related("photo")
+        .filter(pk=prediction_id, status=Status.RUNNING, started_at=now)
+        .first()
+    )
 
 
 def _finish(prediction: Prediction, status: Status, **fields) -> bool:
@@ -149,7 +159,7 @@ def complete(prediction: Prediction, analysis, renditions) -> bool:
             confidence=main.confidence if main else None,
             unsure=main.unsure if main else None,
             advice=list(analysis.advice),
-            timings=dict(analysis.timings),
+            timings=asdict(analysis.timings),
             model_name=analysis.model.name,
             model_version=analysis.model.version,
             model_sha256=analysis.model.sha256,
@@ -158,15 +168,25 @@ def complete(prediction: Prediction, analysis, renditions) -> bool:
         )
         if not held:
             return False
+        upload = photo.upload.name
+        if upload:
+            photo.width, photo.height = analysis.width, analysis.height
+            photo.display.save("display", ContentFile(renditions.display), save=False)
+            photo.thumbnail.save("thumbnail", ContentFile(renditions.thumbnail), save=False)
+            photo.upload = ""
+            photo.save(update_fields=["width", "height", "upload", "display", "thumbnail"])
+            transaction.on_commit(lambda: delete_files([upload]))
+        # An analysis of the display copy is measured in that copy's pixels.
+        scale_x, scale_y = photo.width / analysis.width, photo.height / analysis.height
         prediction.faces.all().delete()
         Face.objects.bulk_create(
             Face(
                 prediction=prediction,
                 index=index,
-                x=face.box.x,
-                y=face.box.y,
-                width=face.box.width,
-                height=face.box.height,
+                x=round(face.box.x * scale_x),
+                y=round(face.box.y * scale_y),
+                width=round(face.box.width * scale_x),
+                height=round(face.box.height * scale_y),
                 detection_confidence=face.detection_confidence,
                 label=face.label,
                 confidence=face.confidence,
@@ -175,20 +195,39 @@ def complete(prediction: Prediction, analysis, renditions) -> bool:
             )
             for index, face in enumerate(analysis.faces)
         )
-        upload = photo.upload.name
-        if upload:
-            photo.width, photo.height = analysis.width, analysis.height
-            photo.display.save("display", ContentFile(renditions.display), save=False)
-            photo.thumbnail.save("thumbnail", ContentFile(renditions.thumbnail), save=False)
-            photo.upload = ""
-            photo.save()
-            transaction.on_commit(lambda: _delete_files([upload]))
     return True
 
 
-def fail(prediction: Prediction, code: str, detail: str) -> bool:
-    """End a running prediction with a stable code and one sentence for its owner."""
-    return _finish(prediction, Status.FAILED, error_code=code, error_detail=detail[:300])
+def fail(prediction: Prediction, code: str, detail: str, *, keep_upload: bool = True) -> bool:
+    """End a running prediction with a stable code and one sentence for its owner.
+
+    Where the picture itself is at fault nothing can come of it any more: ``keep_upload`` False
+    removes its bytes, which may hold more than pixels (a place, a camera's owner).
+    """
+    with transaction.atomic():
+        held = _finish(prediction, Status.FAILED, error_code=code, error_detail=detail[:300])
+        upload = prediction.photo.upload.name
+        if held and upload and not keep_upload:
+            Photo.objects.filter(pk=prediction.photo_id).update(upload="")
+            transaction.on_commit(lambda: delete_files([upload]))
+    return held
+
+
+def lose(prediction_id: str) -> None:
+    """Take a running prediction from a worker that died: to the queue, or to its end."""
+    with transaction.atomic():
+        _give_up_or_queue(Prediction.objects.filter(pk=prediction_id, status=Status.RUNNING))
+        _send_on_commit(prediction_id)
+
+
+def _give_up_or_queue(lost) -> None:
+    lost.filter(attempts__gte=MAX_ATTEMPTS).update(
+        status=Status.FAILED,
+        finished_at=timezone.now(),
+        error_code="worker_lost",
+        error_detail="The analysis stopped three times without an answer.",
+    )
+    lost.update(status=Status.QUEUED, sent_at=None)
 
 
 def cancel(prediction: Prediction) -> None:
@@ -225,9 +264,33 @@ def rerun(prediction: Prediction) -> None:
     prediction.refresh_from_db()
 
 
+def correct(face: Face, label: str) -> None:
+    """Keep what the owner would call this face, beside the answer; "" takes it back.
+
+    Raises ValueError for a label that is none of the seven.
+    """
+    if label and label not in LABELS:
+        raise ValueError(f"{label!r} is no emotion of this network")
+    face.correction = label
+    face.corrected_at = timezone.now() if label else None
+    face.save(update_fields=["correction", "corrected_at"])
+
+
 def delete(prediction: Prediction) -> None:
     """Remove the record, its faces, its photo and every file of it."""
-    with transaction.atomic():
+    prediction.delete()
+
+
+@receiver(pre_delete, sender=Prediction)
+def _wait_for_worker(instance: Prediction, **_kwargs) -> None:
+    """Let a worker that is storing faces finish, or it would add them behind the delete's back."""
+    list(Prediction.objects.select_for_update().filter(pk=instance.pk).values_list("pk"))
+
+
+@receiver(post_delete, sender=DemoImage)
+def _delete_demo_prediction(instance: DemoImage, **_kwargs) -> None:
+    """The gallery's predictions exist for its pictures only."""
+    for prediction in Prediction.objects.filter(pk=instance.prediction_id):
         prediction.delete()
 
 
@@ -240,42 +303,27 @@ def _delete_photo(instance: Prediction, **_kwargs) -> None:
 @receiver(post_delete, sender=Photo)
 def _delete_photo_files(instance: Photo, **_kwargs) -> None:
     names = instance.file_names()
-    transaction.on_commit(lambda: _delete_files(names))
-
-
-def _delete_files(names: list[str]) -> None:
-    """Remove files of one photo; a file that is not there is no error."""
-    for name in names:
-        try:
-            default_storage.delete(name)
-        except OSError:
-            log.exception("file not deleted", name=name)
-    # A file system keeps an empty folder; an object store has no folders to keep.
-    with contextlib.suppress(NotImplementedError, OSError):
-        Path(default_storage.path(names[0])).parent.rmdir()
+    transaction.on_commit(lambda: delete_files(names))
 
 
 def sweep() -> None:
     """Bring back what was lost between database, broker and workers.
 
     Rows that run past the limit are queued again, or fail after MAX_ATTEMPTS. Queued rows that
-    the broker never took are sent; so are those it took long ago while no worker started
-    anything since, which is what a broker that lost its memory looks like.
+    the broker never took are sent, and sent again are those that it took and lost.
     """
     now = timezone.now()
-    lost = Prediction.objects.filter(status=Status.RUNNING, started_at__lt=now - RUNNING_LIMIT)
-    lost.filter(attempts__gte=MAX_ATTEMPTS).update(
-        status=Status.FAILED,
-        finished_at=now,
-        error_code="worker_lost",
-        error_detail="The analysis stopped three times without an answer.",
+    _give_up_or_queue(
+        Prediction.objects.filter(status=Status.RUNNING, started_at__lt=now - RUNNING_LIMIT)
     )
-    lost.update(status=Status.QUEUED, sent_at=None)
-
     waiting = Prediction.objects.filter(status=Status.QUEUED)
     due = Q(sent_at=None, created_at__lt=now - timedelta(seconds=1))
-    if not Prediction.objects.filter(started_at__gt=now - RESEND_AFTER).exists():
-        due |= Q(sent_at__lt=now - RESEND_AFTER)
+    if waiting.filter(sent_at__lt=now - RESEND_AFTER).exists():
+        try:
+            due |= Q(sent_at__lt=_lost_before(now))
+        except (OperationalError, OSError) as error:
+            log.warning("broker unreachable", error=str(error))
+            return
     for prediction_id in (
         waiting.filter(due).order_by("created_at").values_list("pk", flat=True)[:500]
     ):
@@ -283,29 +331,19 @@ def sweep() -> None:
             return
 
 
-def remove_orphans() -> int:
-    """Remove files older than a day that no photo owns, and return how many there were.
+def _lost_before(now: datetime) -> datetime:
+    """Return the time before which every task of a queued row is lost.
 
-    A process that is killed between writing a file and its row's commit leaves such a file.
+    An empty queue holds nobody's task. Otherwise tasks come out in the order they went in, so
+    those that were sent well before one that runs now will not come any more.
     """
-    removed = 0
-    limit = timezone.now() - ORPHAN_AGE
-    for shard in _list("photos")[0]:
-        for folder in _list(f"photos/{shard}")[0]:
-            names = [
-                f"photos/{shard}/{folder}/{name}" for name in _list(f"photos/{shard}/{folder}")[1]
-            ]
-            if not names or Photo.objects.filter(pk=uuid.UUID(folder)).exists():
-                continue
-            if all(default_storage.get_modified_time(name) < limit for name in names):
-                _delete_files(names)
-                removed += len(names)
-    return removed
-
-
-def _list(folder: str) -> tuple[list[str], list[str]]:
-    """Return the names of folders and files in a storage folder that may not exist."""
-    try:
-        return default_storage.listdir(folder)
-    except FileNotFoundError:
-        return [], []
+    with current_app.connection_for_write() as connection:
+        try:
+            queue = current_app.conf.task_default_queue
+            tasks = connection.default_channel.queue_declare(queue, passive=True).message_count
+        except ChannelError:  # Redis knows no empty list.
+            tasks = 0
+    if not tasks:
+        return now - RESEND_AFTER
+    newest = Prediction.objects.filter(status=Status.RUNNING).aggregate(Max("sent_at"))
+    return (newest["sent_at__max"] or datetime.min.replace(tzinfo=UTC)) - RESEND_AFTER

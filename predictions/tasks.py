@@ -5,13 +5,22 @@ from functools import cache
 import structlog
 from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
-from celery.signals import worker_process_init
+from celery.signals import task_failure, worker_process_init
 from django.conf import settings
 
-from mlcore.errors import MLCoreError
-from predictions import services
+from mlcore.errors import MLCoreError, UnreadableImage
+from predictions import files, services
+from predictions.uploads import explain
 
 log = structlog.get_logger(__name__)
+
+OUR_FAULT = {
+    "model_unavailable": "The network is not available at the moment.",
+    "model_mismatch": "The network is not available at the moment.",
+    "photo_missing": "The stored photo is gone.",
+    "timed_out": "The analysis took too long.",
+    "internal_error": "Something went wrong on our side.",
+}
 
 
 @cache
@@ -19,14 +28,17 @@ def analyser():
     """Return the process's analyser; the first call loads the network."""
     from mlcore import EmotionAnalyser
 
-    return EmotionAnalyser(threads=settings.WORKER_THREADS or None)
+    return EmotionAnalyser(settings.MODEL_PATH, threads=settings.WORKER_THREADS or None)
 
 
 @worker_process_init.connect
 def load_network(**_kwargs) -> None:
-    """Load the network when a worker process starts, so that the first photo need not wait."""
+    """Load network and detector when a worker process starts: the first photo need not wait."""
+    from PIL import Image
+
     try:
-        analyser().warm_up()
+        for faces_are_cropped in (False, True):
+            analyser().analyse(Image.new("RGB", (640, 480)), faces_are_cropped)
     except MLCoreError:
         log.exception("the network could not be loaded")
 
@@ -40,20 +52,35 @@ def analyse(prediction_id: str) -> None:
     from mlcore.images import load_photo
     from predictions.renditions import render
 
+    def fail(code: str) -> None:
+        services.fail(prediction, code, OUR_FAULT[code])
+
     try:
         with prediction.photo.source.open("rb") as file:
             photo = load_photo(file.read(), max_pixels=settings.MAX_UPLOAD_MEGAPIXELS * 1_000_000)
-        analysis = analyser().analyse(photo)
-        services.complete(prediction, analysis, render(photo.image))
+        services.complete(prediction, analyser().analyse(photo), render(photo.image))
+    except UnreadableImage as error:
+        # The time limit is an exception that may be raised in the middle of a decoder.
+        if isinstance(error.__cause__, SoftTimeLimitExceeded):
+            fail("timed_out")
+        else:
+            services.fail(prediction, error.code, explain(error.code), keep_upload=False)
     except MLCoreError as error:
-        services.fail(prediction, error.code, str(error))
+        log.exception("the network could not be used", prediction=prediction_id)
+        fail(error.code)
     except FileNotFoundError:
-        services.fail(prediction, "photo_missing", "The stored photo is gone.")
+        fail("photo_missing")
     except SoftTimeLimitExceeded:
-        services.fail(prediction, "timed_out", "The analysis took too long.")
+        fail("timed_out")
     except Exception:
         log.exception("analysis failed", prediction=prediction_id)
-        services.fail(prediction, "internal_error", "Something went wrong on our side.")
+        fail("internal_error")
+
+
+@task_failure.connect(sender=analyse)
+def lose(args=(), **_kwargs) -> None:
+    """Hear, in the worker's main process, that the process at work was killed or hung."""
+    services.lose(*args)
 
 
 @shared_task(name=services.SWEEP)
@@ -65,4 +92,4 @@ def sweep() -> None:
 @shared_task(name=services.REMOVE_ORPHANS)
 def remove_orphans() -> None:
     """Remove stored files that no photo owns."""
-    services.remove_orphans()
+    files.remove_orphans()

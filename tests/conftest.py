@@ -18,9 +18,14 @@ import pytest
 from PIL import Image
 
 from emotionsite.processes import free_port
+from mlcore.model_info import MODEL_PATH
 from tests.support.servers import RedisServer, Worker
+from tests.support.tiny_model import build_tiny_model
 
-DATA_DIR = Path(tempfile.mkdtemp(prefix="emotionsite-"))
+DATA_DIR = Path(tempfile.mkdtemp(prefix="emotionsite-")).resolve()
+
+# Without the shipped network a tiny one of the same signature answers.
+model_path = MODEL_PATH if MODEL_PATH.is_file() else build_tiny_model(DATA_DIR)
 
 os.environ.update(
     DJANGO_SETTINGS_MODULE="emotionsite.settings",
@@ -29,6 +34,7 @@ os.environ.update(
     DATABASE_URL=f"sqlite:///{DATA_DIR}/db.sqlite3",
     DEBUG="false",
     LOG_JSON="false",
+    MODEL_PATH=str(model_path),
     REDIS_URL=f"redis://:only-for-tests@127.0.0.1:{free_port()}/0",
     SECRET_KEY="only-for-tests-" + "0123456789" * 4,
     SITE_TLS="false",
@@ -40,12 +46,17 @@ def pytest_configure(config: pytest.Config) -> None:
     import django
     from django.conf import settings
 
+    if settings.DATA_DIR != DATA_DIR:
+        raise pytest.UsageError("Unset DJANGO_SETTINGS_MODULE: the tests have their own settings.")
     # The manifest makes a missing static file an error, as on a real site. The compressed copies
     # that a real site has beside it would only take time.
     settings.STORAGES["staticfiles"]["BACKEND"] = (
         "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
     )
     django.setup()
+    # Left in place, it would make the processes that xdist starts read their settings before
+    # this file gives each of them an environment of its own.
+    del os.environ["DJANGO_SETTINGS_MODULE"]
     sys.addaudithook(refuse_other_machines)
 
 

@@ -1,0 +1,324 @@
+"""The rules of a prediction's life, on a real database file."""
+
+import io
+import threading
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db import connection, connections, transaction
+from django.utils import timezone
+from PIL import Image
+
+from emotionsite.accounts.models import User
+from mlcore import EmotionAnalyser
+from mlcore.images import load_photo
+from predictions import services
+from predictions.models import DemoImage, Face, Photo, Prediction, Status
+from predictions.renditions import render
+from predictions.uploads import validate
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis_server")]
+
+
+@pytest.fixture
+def owner() -> User:
+    return User.objects.create_user("ada", "ada@example.org", "correct horse battery")
+
+
+@pytest.fixture(scope="session")
+def analyser() -> EmotionAnalyser:
+    return EmotionAnalyser(settings.MODEL_PATH, threads=1)
+
+
+@pytest.fixture(autouse=True)
+def empty_storage(settings, tmp_path):
+    """Give each test a storage of its own, so that it can count files."""
+    media = {**settings.STORAGES["default"]}
+    media["OPTIONS"] = {**media["OPTIONS"], "location": str(tmp_path)}
+    settings.STORAGES = {**settings.STORAGES, "default": media}
+
+
+def stored_files() -> list[Path]:
+    return sorted(path for path in Path(default_storage.location).rglob("*") if path.is_file())
+
+
+def submit(owner, content: bytes, **options) -> Prediction:
+    prediction, is_new = services.submit(owner, validate(ContentFile(content, "x.jpg")), **options)
+    assert is_new
+    return prediction
+
+
+def finish(analyser: EmotionAnalyser, prediction: Prediction) -> bool:
+    """Do what a worker does after its claim."""
+    with prediction.photo.source.open("rb") as file:
+        photo = load_photo(file.read())
+    return services.complete(prediction, analyser.analyse(photo), render(photo.image))
+
+
+def in_threads(count: int, function) -> list:
+    """Run ``function(index)`` at the same moment in threads; return results or exceptions."""
+    results: list = [None] * count
+    barrier = threading.Barrier(count)
+
+    def run(index: int) -> None:
+        barrier.wait()
+        try:
+            results[index] = function(index)
+        except Exception as error:
+            results[index] = error
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=run, args=(index,)) for index in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+# --- the straight way -----------------------------------------------------------------------
+
+
+def test_submitted_photo_waits_in_database_and_broker(owner, make_image):
+    prediction = submit(owner, make_image())
+    prediction.refresh_from_db()
+    assert prediction.status == Status.QUEUED
+    assert prediction.sent_at is not None
+    assert [path.name for path in stored_files()] == ["upload"]
+
+
+def test_completed_photo_keeps_clean_copies_only(owner, astronaut, analyser):
+    prediction = submit(owner, astronaut)
+    claimed = services.claim(str(prediction.pk))
+    assert finish(analyser, claimed)
+    prediction.refresh_from_db()
+    face = prediction.faces.get()
+    assert prediction.status == Status.SUCCEEDED
+    assert (prediction.label, prediction.confidence) == (face.label, face.confidence)
+    assert sum(face.probabilities.values()) == pytest.approx(1)
+    assert set(prediction.timings) == {"decode", "detect", "classify", "total"}
+    assert prediction.finished_at >= prediction.started_at
+    assert [path.name for path in stored_files()] == ["display.jpg", "thumbnail.jpg"]
+    assert not prediction.photo.upload
+
+
+def test_stored_names_hold_nothing_of_the_users_name(owner, make_image, analyser):
+    content = ContentFile(make_image(), "../../etc/my secret face.jpg")
+    prediction, _ = services.submit(owner, validate(content))
+    finish(analyser, services.claim(str(prediction.pk)))
+    names = [str(path.relative_to(default_storage.location)) for path in stored_files()]
+    folder = f"photos/{prediction.photo.pk.hex[:2]}/{prediction.photo.pk.hex}"
+    assert names == [f"{folder}/display.jpg", f"{folder}/thumbnail.jpg"]
+    assert prediction.photo.name == "my secret face.jpg"
+
+
+def test_same_photo_of_same_owner_is_one_record(owner, make_image):
+    content = make_image()
+    first = submit(owner, content)
+    again, is_new = services.submit(owner, validate(ContentFile(content, "y.jpg")))
+    assert (again.pk, is_new) == (first.pk, False)
+    assert submit(owner, content, force=True).pk != first.pk
+    other = User.objects.create_user("bob", "bob@example.org", "correct horse battery")
+    assert submit(other, content).pk != first.pk
+
+
+def test_same_photo_at_the_same_time_is_one_record(owner, make_image):
+    content = make_image()
+
+    def send(index: int):
+        return services.submit(owner, validate(ContentFile(content, f"{index}.jpg")))
+
+    results = in_threads(6, send)
+    assert len({prediction.pk for prediction, _ in results}) == 1
+    assert sorted(is_new for _, is_new in results) == [False] * 5 + [True]
+    assert len(stored_files()) == 1
+
+
+def test_queue_limit(owner, make_image, settings):
+    settings.QUEUE_LIMIT = 1
+    submit(owner, make_image(size=(50, 50)))
+    with pytest.raises(services.QueueFull):
+        submit(owner, make_image(size=(60, 60)))
+    assert len(stored_files()) == 1
+
+
+# --- nothing is left behind -----------------------------------------------------------------
+
+
+def test_submit_that_the_database_refuses_leaves_no_file(owner, make_image):
+    owner_gone = User.objects.get(pk=owner.pk)
+    owner.delete()
+    with pytest.raises(User.DoesNotExist):
+        submit(owner_gone, make_image())
+    assert not stored_files()
+    assert not Photo.objects.exists()
+
+
+def test_interrupted_send_keeps_the_photo(owner, make_image, monkeypatch):
+    """A web process that is told to end while it talks to the broker has committed already."""
+
+    def interrupt(*args, **kwargs):
+        raise SystemExit
+
+    monkeypatch.setattr("celery.current_app.send_task", interrupt)
+    with pytest.raises(SystemExit):
+        submit(owner, make_image())
+    assert Prediction.objects.get().status == Status.QUEUED
+    assert [path.name for path in stored_files()] == ["upload"]
+
+
+@pytest.mark.parametrize("state", ["queued", "running", "succeeded", "failed", "canceled"])
+def test_delete_leaves_nothing(state, owner, make_image, analyser):
+    prediction = submit(owner, make_image())
+    if state != "queued":
+        claimed = services.claim(str(prediction.pk))
+    if state == "succeeded":
+        finish(analyser, claimed)
+    elif state == "failed":
+        services.fail(claimed, "internal_error", "…")
+    elif state == "canceled":
+        services.cancel(claimed)
+    services.delete(Prediction.objects.get())
+    assert not stored_files()
+    assert not Photo.objects.exists()
+    assert not Prediction.objects.exists()
+    assert not list(Path(default_storage.location).glob("photos/*/*"))
+    if state == "running":
+        with pytest.raises(FileNotFoundError):
+            finish(analyser, claimed)
+        assert not services.fail(claimed, "photo_missing", "…")
+
+
+def test_delete_between_reading_and_completing_leaves_nothing(owner, make_image, analyser):
+    prediction = submit(owner, make_image())
+    claimed = services.claim(str(prediction.pk))
+    photo = load_photo(make_image())
+    services.delete(Prediction.objects.get())
+    assert not services.complete(claimed, analyser.analyse(photo), render(photo.image))
+    assert not stored_files()
+    assert not Face.objects.exists()
+
+
+def test_delete_that_rolls_back_keeps_the_files(owner, make_image):
+    prediction = submit(owner, make_image())
+    with pytest.raises(RuntimeError), transaction.atomic():
+        services.delete(prediction)
+        raise RuntimeError
+    assert len(stored_files()) == 1
+    assert Prediction.objects.count() == 1
+
+
+def test_deleted_account_takes_its_photos_along(owner, make_image, analyser):
+    other = User.objects.create_user("bob", "bob@example.org", "correct horse battery")
+    kept = submit(other, make_image(size=(90, 90)))
+    for size in (50, 60):
+        submit(owner, make_image(size=(size, size)))
+    finish(analyser, services.claim(str(owner.predictions.first().pk)))
+    owner.delete()
+    assert list(Prediction.objects.all()) == [kept]
+    assert list(Photo.objects.all()) == [kept.photo]
+    assert len(stored_files()) == 1
+
+
+def test_deleted_demo_image_takes_its_photo_along(make_image):
+    for number in range(3):
+        prediction = submit(None, make_image(size=(50 + number, 50)))
+        DemoImage.objects.create(prediction=prediction, slug=str(number), title="…")
+    DemoImage.objects.get(slug="0").delete()
+    assert Prediction.objects.count() == Photo.objects.count() == len(stored_files()) == 2
+    DemoImage.objects.all().delete()
+    assert Prediction.objects.count() == Photo.objects.count() == len(stored_files()) == 0
+
+
+def test_faulty_picture_is_not_kept(owner, make_image):
+    prediction = submit(owner, make_image())
+    claimed = services.claim(str(prediction.pk))
+    assert services.fail(claimed, "unreadable_image", "…", keep_upload=False)
+    assert not stored_files()
+    with pytest.raises(services.NotAllowed) as caught:
+        services.rerun(Prediction.objects.get())
+    assert caught.value.code == "photo_missing"
+
+
+# --- one worker at a time --------------------------------------------------------------------
+
+
+def test_one_of_many_claims_wins(owner, make_image):
+    prediction = submit(owner, make_image())
+    results = in_threads(8, lambda index: services.claim(str(prediction.pk)))
+    assert sum(result is not None for result in results) == 1
+    prediction.refresh_from_db()
+    assert prediction.attempts == 1
+
+
+def test_finished_or_unknown_predictions_are_not_claimed(owner, make_image, analyser):
+    prediction = submit(owner, make_image())
+    finish(analyser, services.claim(str(prediction.pk)))
+    assert services.claim(str(prediction.pk)) is None
+    assert services.claim("00000000-0000-4000-8000-000000000000") is None
+
+
+def test_late_worker_changes_nothing(owner, astronaut, analyser):
+    prediction = submit(owner, astronaut)
+    late = services.claim(str(prediction.pk))
+    services.lose(str(prediction.pk))
+    assert not finish(analyser, late)
+    current = services.claim(str(prediction.pk))
+    assert not services.fail(late, "timed_out", "…")
+    assert not finish(analyser, late)
+    assert finish(analyser, current)
+    assert not services.fail(late, "timed_out", "…")
+    prediction.refresh_from_db()
+    assert (prediction.status, prediction.attempts) == (Status.SUCCEEDED, 2)
+
+
+def test_cancel_while_running_discards_the_answer(owner, astronaut, analyser):
+    prediction = submit(owner, astronaut)
+    claimed = services.claim(str(prediction.pk))
+    services.cancel(prediction)
+    assert prediction.status == Status.CANCELED
+    assert not finish(analyser, claimed)
+    prediction.refresh_from_db()
+    assert (prediction.status, prediction.label) == (Status.CANCELED, "")
+    with pytest.raises(services.NotAllowed) as caught:
+        services.cancel(prediction)
+    assert caught.value.code == "already_finished"
+
+
+def test_cancel_then_rerun_while_first_worker_still_runs(owner, astronaut, analyser):
+    prediction = submit(owner, astronaut)
+    first = services.claim(str(prediction.pk))
+    services.cancel(prediction)
+    services.rerun(prediction)
+    second = services.claim(str(prediction.pk))
+    assert not finish(analyser, first)
+    assert finish(analyser, second)
+
+
+def test_rerun_of_reduced_copy_keeps_boxes_in_pixels_of_the_photo(owner, astronaut, analyser):
+    with Image.open(io.BytesIO(astronaut)) as image:
+        large = io.BytesIO()
+        image.resize((3072, 3072)).save(large, "JPEG", quality=80)
+    prediction = submit(owner, large.getvalue())
+    finish(analyser, services.claim(str(prediction.pk)))
+    before = Face.objects.get()
+    services.rerun(prediction)
+    assert prediction.status == Status.QUEUED
+    finish(analyser, services.claim(str(prediction.pk)))
+    prediction.refresh_from_db()
+    after = Face.objects.get()
+    assert (prediction.photo.width, prediction.photo.height) == (3072, 3072)
+    for side in ("x", "y", "width", "height"):
+        assert getattr(after, side) == pytest.approx(getattr(before, side), abs=40)
+
+
+def test_unfinished_prediction_is_not_rerun(owner, make_image):
+    prediction = submit(owner, make_image())
+    with pytest.raises(services.NotAllowed) as caught:
+        services.rerun(prediction)
+    assert caught.value.code == "not_finished"
