@@ -14,7 +14,9 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import django
 import pytest
+from django.conf import settings
 from PIL import Image
 
 from emotionsite.processes import free_port
@@ -22,6 +24,8 @@ from mlcore.model_info import MODEL_PATH
 from tests.support.servers import RedisServer, Worker
 from tests.support.tiny_model import build_tiny_model
 
+if settings.configured:
+    raise pytest.UsageError("Unset DJANGO_SETTINGS_MODULE: the tests bring their own settings.")
 DATA_DIR = Path(tempfile.mkdtemp(prefix="emotionsite-")).resolve()
 
 # Without the shipped network a tiny one of the same signature answers.
@@ -43,11 +47,6 @@ os.environ.update(
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    import django
-    from django.conf import settings
-
-    if settings.DATA_DIR != DATA_DIR:
-        raise pytest.UsageError("Unset DJANGO_SETTINGS_MODULE: the tests have their own settings.")
     # The manifest makes a missing static file an error, as on a real site. The compressed copies
     # that a real site has beside it would only take time.
     settings.STORAGES["staticfiles"]["BACKEND"] = (
@@ -97,8 +96,6 @@ def static_files(django_test_environment) -> None:
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings() -> None:
     """Name the test database: the file that the environment names, so that children find it."""
-    from django.conf import settings
-
     settings.DATABASES["default"]["TEST"]["NAME"] = settings.DATABASES["default"]["NAME"]
 
 

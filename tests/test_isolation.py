@@ -36,9 +36,9 @@ def test_the_web_process_loads_neither_onnxruntime_nor_torch():
 
 def test_the_worker_loads_no_torch():
     modules = modules_after(
+        "from emotionsite.celery import app\n"
         "import django\n"
         "django.setup()\n"
-        "from emotionsite.celery import app\n"
         "app.loader.import_default_modules()\n"
         "import mlcore\n"
         "mlcore.EmotionAnalyser\n"
