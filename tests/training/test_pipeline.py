@@ -3,8 +3,10 @@
 import json
 
 import numpy as np
+import onnx
 import pytest
 import torch
+from onnx import numpy_helper
 
 from mlcore import EmotionClassifier
 from mlcore.labels import LABELS
@@ -147,14 +149,14 @@ def test_the_exported_file_answers_like_the_trained_network(exported, trained, s
     assert np.abs(served - logits.softmax(1).numpy()).max() < export.PARITY
 
 
-def test_int8_weights_stay_close_to_the_trained_ones(trained):
-    network = export.load_averaged(trained / "best.pt")
-    for stage in export.fold(network):
-        for kernel, _ in stage:
-            weights, scale = export.quantise(kernel)
-            error = np.linalg.norm(weights * scale - kernel) / np.linalg.norm(kernel)
-            assert weights.dtype == np.int8
-            assert error < 0.02
+def test_stored_kernels_are_the_trained_ones_to_float16(exported, trained):
+    stored = {c.name: numpy_helper.to_array(c) for c in onnx.load(exported[0]).graph.initializer}
+    folded = export.fold(export.load_averaged(trained / "best.pt"))
+    kernels = [kernel for stage in folded for kernel, _ in stage]
+    names = [name for name in stored if name.endswith(".float16")]
+    assert len(names) == len(kernels) == 10
+    for name, kernel in zip(names, kernels, strict=True):
+        assert stored[name] == pytest.approx(kernel, rel=1e-3, abs=1e-7)
 
 
 def test_the_file_and_its_neighbour_tell_the_same(exported):
@@ -163,7 +165,6 @@ def test_the_file_and_its_neighbour_tell_the_same(exported):
     assert read_model_info(path) == inside
     assert inside.temperature == metadata["temperature"]
     assert inside.metrics["PrivateTest"]["count"] == 40
-    assert "Cast" in {node.op_type for node in export.onnx.load(path).graph.node}
 
 
 def test_the_command_measures_what_the_metadata_says(exported, fer2013, capsys):
