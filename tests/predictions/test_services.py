@@ -2,15 +2,13 @@
 
 import io
 import threading
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.db import connection, connections, transaction
-from django.utils import timezone
+from django.db import connections, transaction
 from PIL import Image
 
 from emotionsite.accounts.models import User
