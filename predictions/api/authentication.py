@@ -1,0 +1,66 @@
+"""Who is asking: by token, by the session of the pages, or once by password to get a token."""
+
+from allauth.account import app_settings as account_settings
+from allauth.account.adapter import get_adapter
+from allauth.account.utils import has_verified_email
+from django.core.exceptions import ValidationError
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.plumbing import build_bearer_security_scheme_object
+from knox.auth import TokenAuthentication as KnoxTokenAuthentication
+from rest_framework.authentication import BasicAuthentication, SessionAuthentication
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied, Throttled
+
+__all__ = ["PasswordAuthentication", "SessionAuthentication", "TokenAuthentication"]
+
+
+class TokenAuthentication(KnoxTokenAuthentication):
+    """``Authorization: Token …``. Bytes that no token contains are a wrong token, too."""
+
+    def authenticate_credentials(self, token: bytes):
+        if not token.isalnum():
+            raise AuthenticationFailed("Invalid token.")
+        return super().authenticate_credentials(token)
+
+
+class PasswordAuthentication(BasicAuthentication):
+    """Basic authentication under the rules of the log-in page.
+
+    Attempts count against the same limits as the page's, and where an address must be verified
+    before one may log in, it must be before one gets a token.
+    """
+
+    www_authenticate_realm = "Emotionsite"
+
+    def authenticate_credentials(self, userid: str, password: str, request=None):
+        wrong = AuthenticationFailed("Wrong username or password.")
+        if "\x00" in userid:
+            raise wrong
+        adapter = get_adapter(request._request)
+        try:
+            user = adapter.authenticate(request._request, username=userid, password=password)
+        except ValidationError as error:
+            raise Throttled(wait=60, detail=" ".join(error.messages)) from error
+        if user is None or not user.is_active:
+            raise wrong
+        mandatory = account_settings.EmailVerificationMethod.MANDATORY
+        if mandatory == account_settings.EMAIL_VERIFICATION and not has_verified_email(user):
+            raise PermissionDenied("Verify your e-mail address first.", "email_not_verified")
+        return user, None
+
+
+class TokenScheme(OpenApiAuthenticationExtension):
+    target_class = TokenAuthentication
+    name = "token"
+
+    def get_security_definition(self, auto_schema):
+        return build_bearer_security_scheme_object(
+            header_name="Authorization", token_prefix=self.target.authenticate_header(None)
+        )
+
+
+class PasswordScheme(OpenApiAuthenticationExtension):
+    target_class = PasswordAuthentication
+    name = "password"
+
+    def get_security_definition(self, auto_schema):
+        return {"type": "http", "scheme": "basic"}

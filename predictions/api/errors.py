@@ -1,0 +1,95 @@
+"""Every error as RFC 9457 ``application/problem+json``, with a stable ``code``."""
+
+from http import HTTPStatus
+
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.http import Http404, HttpResponse, JsonResponse, UnreadablePostError
+from rest_framework import exceptions
+from rest_framework.views import set_rollback
+
+from mlcore.errors import MLCoreError
+from predictions.services import NotAllowed, QueueFull
+from predictions.uploads import UploadError
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER = 30
+"""Seconds, where nothing better is known."""
+
+UPLOAD_STATUS = {"file_too_large": 413, "unsupported_format": 415}
+"""What is answered to a refused file; every other code of ``UploadError`` is a 422."""
+
+NOT_FOUND = "Nothing is here, or it belongs to somebody else."
+
+
+def problem_handler(exc: Exception, context: dict) -> HttpResponse | None:
+    """Turn an exception of a view into a problem document; None leaves it to Django (500).
+
+    The answer is a finished response, so that it is JSON whatever the view would have rendered.
+    """
+    answer = _describe(exc)
+    if answer is None:
+        return None
+    set_rollback()
+    status, code, detail, members, headers = answer
+    problem = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "request_id": context["request"].id,
+        **members,
+    }
+    return JsonResponse(
+        problem,
+        status=status,
+        content_type=MEDIA_TYPE,
+        headers=headers,
+        json_dumps_params={"ensure_ascii": False},
+    )
+
+
+def _describe(exc: Exception) -> tuple[int, str, str, dict, dict] | None:
+    """Return status, code, detail, further members and headers."""
+    match exc:
+        case UploadError():
+            return UPLOAD_STATUS.get(exc.code, 422), exc.code, exc.detail, {}, {}
+        case NotAllowed():
+            return 409, exc.code, exc.detail, {}, {}
+        case QueueFull():
+            return 503, exc.code, exc.detail, {}, {"Retry-After": str(exc.retry_after)}
+        case MLCoreError():
+            detail = "The network is not available at the moment."
+            return 503, "model_unavailable", detail, {}, {"Retry-After": str(RETRY_AFTER)}
+        case RequestDataTooBig():
+            return 413, "request_too_large", "The request is too large.", {}, {}
+        case SuspiciousOperation():
+            return 400, "bad_request", "The request cannot be read.", {}, {}
+        case UnreadablePostError():
+            return 400, "incomplete_request", "The request ended before its end.", {}, {}
+        case Http404():
+            return 404, "not_found", NOT_FOUND, {}, {}
+        case PermissionDenied():
+            return 403, "permission_denied", "You may not do this.", {}, {}
+        case exceptions.ValidationError():
+            errors = _field_errors(exc.get_full_details())
+            field, [first, *_] = next(iter(errors.items()))
+            return 400, "invalid_input", f"{field}: {first['detail']}", {"errors": errors}, {}
+        case exceptions.APIException():
+            headers = {}
+            if header := getattr(exc, "auth_header", None):
+                headers["WWW-Authenticate"] = header
+            if exc.status_code in (429, 503):
+                headers["Retry-After"] = str(getattr(exc, "wait", None) or RETRY_AFTER)
+            return exc.status_code, exc.get_codes(), str(exc.detail), {}, headers
+    return None
+
+
+def _field_errors(details: dict | list) -> dict[str, list[dict[str, str]]]:
+    """Return for every field its errors, each with ``code`` and ``detail``."""
+    if isinstance(details, list):
+        details = {"request": details}
+    return {
+        field: [{"code": error["code"], "detail": str(error["message"])} for error in errors]
+        for field, errors in details.items()
+    }

@@ -1,0 +1,225 @@
+"""What the API sends and takes."""
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+from rest_framework.reverse import reverse
+
+from mlcore.labels import LABELS
+from predictions.models import LABEL_CHOICES, DemoImage, Face, Photo, Prediction
+
+
+class BoxSerializer(serializers.Serializer):
+    """Pixels of the upright picture; it may reach beyond the picture's edges."""
+
+    x = serializers.IntegerField()
+    y = serializers.IntegerField()
+    width = serializers.IntegerField(min_value=0)
+    height = serializers.IntegerField(min_value=0)
+
+
+ProbabilitiesSerializer = type(
+    "ProbabilitiesSerializer",
+    (serializers.Serializer,),
+    {
+        "__doc__": "The seven probabilities; they sum to 1.",
+        **{label: serializers.FloatField(min_value=0, max_value=1) for label in LABELS},
+    },
+)
+
+
+class FaceSerializer(serializers.ModelSerializer):
+    """One face, largest first."""
+
+    box = BoxSerializer(source="*")
+    emoji = serializers.CharField(help_text="The label as one character.")
+    probabilities = ProbabilitiesSerializer()
+    unsure = serializers.BooleanField(help_text="No emotion stands out enough to be trusted.")
+    correction = serializers.SerializerMethodField(
+        help_text="What the owner would call this face, or null."
+    )
+
+    class Meta:
+        model = Face
+        fields = (
+            "index",
+            "box",
+            "detection_confidence",
+            "label",
+            "emoji",
+            "confidence",
+            "unsure",
+            "probabilities",
+            "correction",
+        )
+
+    @extend_schema_field(serializers.ChoiceField(LABEL_CHOICES, allow_null=True))
+    def get_correction(self, face: Face) -> str | None:
+        return face.correction or None
+
+
+class PhotoSerializer(serializers.ModelSerializer):
+    """The upload. The URLs are null until the clean copies exist: upright, without metadata."""
+
+    image_url = serializers.SerializerMethodField()
+    thumbnail_url = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Photo
+        fields = ("name", "width", "height", "bytes", "sha256", "image_url", "thumbnail_url")
+
+    @extend_schema_field(serializers.URLField(allow_null=True))
+    def get_image_url(self, photo: Photo) -> str | None:
+        return self.url(photo, "image") if photo.display else None
+
+    @extend_schema_field(serializers.URLField(allow_null=True))
+    def get_thumbnail_url(self, photo: Photo) -> str | None:
+        return self.url(photo, "thumbnail") if photo.thumbnail else None
+
+    def url(self, photo: Photo, kind: str) -> str:
+        return reverse(
+            f"api:prediction-{kind}", [photo.prediction.pk], request=self.context["request"]
+        )
+
+
+class DemoPhotoSerializer(PhotoSerializer):
+    def url(self, photo: Photo, kind: str) -> str:
+        slug = photo.prediction.demo_image.slug
+        return reverse(f"api:demo-image-{kind}", [slug], request=self.context["request"])
+
+
+class NetworkSerializer(serializers.Serializer):
+    """The network that answered."""
+
+    name = serializers.CharField(source="model_name")
+    version = serializers.CharField(source="model_version")
+    sha256 = serializers.CharField(source="model_sha256")
+
+
+class FailureSerializer(serializers.Serializer):
+    """Why it failed: a stable word and one sentence."""
+
+    code = serializers.CharField(source="error_code")
+    detail = serializers.CharField(source="error_detail")
+
+
+class PredictionSerializer(serializers.ModelSerializer):
+    """One analysis of one photo, from the moment it is accepted."""
+
+    photo = PhotoSerializer()
+    faces = FaceSerializer(many=True, help_text="Largest first; empty where no face was found.")
+    advice = serializers.ListField(child=serializers.CharField())
+    model = serializers.SerializerMethodField(help_text="Null until a network has answered.")
+    error = serializers.SerializerMethodField(help_text="Null unless the prediction failed.")
+
+    class Meta:
+        model = Prediction
+        fields = (
+            "id",
+            "status",
+            "created_at",
+            "started_at",
+            "finished_at",
+            "photo",
+            "faces",
+            "advice",
+            "model",
+            "error",
+        )
+
+    @extend_schema_field(NetworkSerializer(allow_null=True))
+    def get_model(self, prediction: Prediction) -> dict | None:
+        return NetworkSerializer(prediction).data if prediction.model_sha256 else None
+
+    @extend_schema_field(FailureSerializer(allow_null=True))
+    def get_error(self, prediction: Prediction) -> dict | None:
+        return FailureSerializer(prediction).data if prediction.error_code else None
+
+
+class UploadSerializer(serializers.Serializer):
+    image = serializers.FileField(
+        allow_empty_file=True,
+        help_text="JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP or TIFF, told by content.",
+    )
+    force = serializers.BooleanField(
+        default=False, help_text="Analyse a photo anew that you have sent before."
+    )
+
+
+class CorrectionSerializer(serializers.Serializer):
+    label = serializers.ChoiceField(
+        LABEL_CHOICES, allow_null=True, help_text="Null takes the correction back."
+    )
+
+
+class DemoImageSerializer(serializers.ModelSerializer):
+    """A picture of the public gallery with what the network says of it."""
+
+    expected = serializers.SerializerMethodField(
+        help_text="What most people would say; null where they would not agree."
+    )
+    photo = DemoPhotoSerializer(source="prediction.photo")
+    faces = FaceSerializer(source="prediction.faces", many=True)
+    advice = serializers.ListField(source="prediction.advice", child=serializers.CharField())
+    model = NetworkSerializer(source="prediction")
+
+    class Meta:
+        model = DemoImage
+        fields = (
+            "slug",
+            "title",
+            "caption",
+            "expected",
+            "credit",
+            "licence",
+            "source",
+            "photo",
+            "faces",
+            "advice",
+            "model",
+        )
+
+    @extend_schema_field(serializers.ChoiceField(LABEL_CHOICES, allow_null=True))
+    def get_expected(self, image: DemoImage) -> str | None:
+        return image.expected or None
+
+
+class ModelSerializer(serializers.Serializer):
+    """The network that analyses photos at present."""
+
+    name = serializers.CharField()
+    version = serializers.CharField()
+    sha256 = serializers.CharField(help_text="Of the ONNX file.")
+    labels = serializers.ListField(child=serializers.ChoiceField(LABEL_CHOICES))
+    temperature = serializers.FloatField(help_text="Divides the logits before the softmax.")
+    unsure_threshold = serializers.FloatField(
+        help_text="An answer of a lower confidence is unsure."
+    )
+    dataset = serializers.CharField()
+    code_revision = serializers.CharField()
+    metrics = serializers.DictField(help_text="Measured on the exported file, by name.")
+
+
+class TokenSerializer(serializers.Serializer):
+    token = serializers.CharField(help_text="Shown only this once.")
+    expiry = serializers.DateTimeField(allow_null=True)
+
+
+class FieldErrorSerializer(serializers.Serializer):
+    code = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class ProblemSerializer(serializers.Serializer):
+    """An error as RFC 9457 has it."""
+
+    type = serializers.CharField()
+    title = serializers.CharField(help_text="The status in words.")
+    status = serializers.IntegerField()
+    detail = serializers.CharField(help_text="One sentence for people.")
+    code = serializers.CharField(help_text="A stable word for programs.")
+    request_id = serializers.CharField(help_text="Also in the header X-Request-ID and in our log.")
+    errors = serializers.DictField(
+        child=FieldErrorSerializer(many=True),
+        required=False,
+        help_text="Of single fields, by name.",
+    )
