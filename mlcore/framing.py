@@ -9,8 +9,9 @@ from mlcore.detection import Box
 from mlcore.images import Photo
 
 # Measured by: python -m training.framing --data fer2013.csv.gz
-FRAME_SCALE = 1.11
-"""Side of FER2013's square frame over the square root of the detected box's area."""
+FRAME_SCALE = 1.10
+"""Side of FER2013's square frame over the square root of the detected box's area; half of the
+faces lie within 1.00...1.19."""
 
 FRAME_OFFSET = (0.01, -0.01)
 """From the box's centre to the frame's, right and down, as shares of the box's sides."""

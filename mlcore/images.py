@@ -12,8 +12,9 @@ from PIL import Image, UnidentifiedImageError
 
 from mlcore.errors import UnreadableImage
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "HEIF", "AVIF")
-"""Formats that cameras, phones and web pages make. Pillow's other decoders stay shut."""
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+"""Formats that cameras, phones and web pages make, besides HEIF. Pillow's other decoders stay
+shut."""
 
 MAX_SIDE = 2048
 MAX_PIXELS = 64_000_000
@@ -91,18 +92,19 @@ def _decode(file: BinaryIO, max_side: int, max_pixels: int) -> Photo:
     file.seek(0)
     if not start:
         raise UnreadableImage("the file is empty", "empty_file")
+    formats = FORMATS
     # Loading the HEIC decoder takes longer than reading most pictures, so it waits for one.
     if start[4:8] == b"ftyp":
         import pillow_heif
 
         pillow_heif.register_heif_opener()
+        formats += ("HEIF",)
     try:
-        opened = Image.open(file, formats=FORMATS)
+        opened = Image.open(file, formats=formats)
     except UnidentifiedImageError as error:
-        accepting = [Image.OPEN[name][1] for name in FORMATS if name in Image.OPEN]
-        if any(accept and accept(start) for accept in accepting):
+        if any(Image.OPEN[name][1](start) for name in formats):
             raise UnreadableImage("the picture's header is damaged") from error
-        names = ", ".join(FORMATS)
+        names = ", ".join((*FORMATS, "HEIF"))
         message = f"the file is no picture in a known format ({names})"
         raise UnreadableImage(message, "unsupported_format") from error
     with opened as image:

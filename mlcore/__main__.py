@@ -1,0 +1,176 @@
+"""The command line: ``python -m mlcore PHOTO... [--json]``."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlcore.errors import MLCoreError, UnreadableImage
+from mlcore.labels import EMOJI
+
+if TYPE_CHECKING:
+    from mlcore.analysis import Analysis, Face
+    from mlcore.images import Photo
+
+BAR_LENGTH = 24
+"""Characters for a probability of 1."""
+
+ADVICE = {
+    "no_face": "No face was found. Try a photo where the face is larger, upright and unhidden.",
+    "detector_missing": "The face detector is not installed: the whole picture counts as one face.",
+    "face_small": "A face has fewer pixels than the network needs: read its answer with care.",
+    "faces_left_out": "There are more faces than one analysis holds: the largest are shown.",
+}
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m mlcore",
+        description="Find the faces in photos and read their expressions.",
+        epilog="Exit status: 0, or 2 where a photo could not be done; the others still are.",
+    )
+    parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTO")
+    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
+    parser.add_argument(
+        "--faces-are-cropped", action="store_true", help="every photo is one face, framed tightly"
+    )
+    parser.add_argument(
+        "--annotate", type=Path, metavar="OUT.png", help="write the photo with its faces marked"
+    )
+    parser.add_argument("--model", type=Path, metavar="ONNX", help="another network's file")
+    options = parser.parse_args(arguments)
+    if options.annotate and len(options.photos) > 1:
+        parser.error("--annotate takes a single PHOTO")
+    return options
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = parse(arguments)
+    # A name or an emoji that the terminal cannot show is no reason to stop.
+    sys.stdout.reconfigure(errors="replace")
+    try:
+        status = run(options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has seen enough. The interpreter flushes once more as it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130
+    return status
+
+
+def run(options: argparse.Namespace) -> int:
+    from mlcore.analysis import EmotionAnalyser
+    from mlcore.images import load_photo
+
+    try:
+        analyser = EmotionAnalyser(options.model)
+    except MLCoreError as error:
+        return complain(str(error))
+    status = 0
+    for path in options.photos:
+        try:
+            analysis = analyser.analyse(path, options.faces_are_cropped)
+            if options.annotate:
+                write_annotated(load_photo(path), analysis, options.annotate)
+        except UnreadableImage as error:
+            status = complain(f"{path}: {error} [{error.code}]")
+            continue
+        except (OSError, ValueError) as error:
+            status = complain(f"{options.annotate} cannot be written: {error}")
+            continue
+        if options.json:
+            print(json.dumps(record(path, analysis)))
+        else:
+            print("\n".join(table(path, analysis)), end="\n\n")
+    return status
+
+
+def complain(message: str) -> int:
+    print("error:", " ".join(message.split()), file=sys.stderr)
+    return 2
+
+
+def record(path: Path, analysis: "Analysis") -> dict:
+    """Return the fields of the API's record that a photo has without an account."""
+    model = analysis.model
+    return {
+        "photo": str(path),
+        "width": analysis.width,
+        "height": analysis.height,
+        "faces": [
+            {
+                "index": index,
+                "box": asdict(face.box),
+                "detection_confidence": face.detection_confidence,
+                "label": face.label,
+                "emoji": EMOJI[face.label],
+                "confidence": face.confidence,
+                "unsure": face.unsure,
+                "probabilities": dict(face.probabilities),
+            }
+            for index, face in enumerate(analysis.faces)
+        ],
+        "advice": list(analysis.advice),
+        "model": {"name": model.name, "version": model.version, "sha256": model.sha256},
+        "timings": asdict(analysis.timings),
+    }
+
+
+def table(path: Path, analysis: "Analysis") -> Iterator[str]:
+    """Yield the lines that a person reads."""
+    count = len(analysis.faces)
+    faces = "1 face" if count == 1 else f"{count} faces"
+    milliseconds = analysis.timings.total * 1000
+    yield f"{path}: {analysis.width} x {analysis.height}, {faces}, {milliseconds:.0f} ms"
+    for index, face in enumerate(analysis.faces):
+        box = face.box
+        yield ""
+        yield f"  {index}  {title(face)} {EMOJI[face.label]}"
+        yield f"     {box.width} x {box.height} pixels at {box.x}, {box.y}"
+        for label, probability in face.probabilities.items():
+            bar = "█" * round(probability * BAR_LENGTH)
+            yield f"     {label:8} {probability:6.1%} {bar}".rstrip()
+    for word in analysis.advice:
+        yield f"  {ADVICE[word]}"
+
+
+def title(face: "Face") -> str:
+    unsure = ", unsure" if face.unsure else ""
+    return f"{face.label} {face.confidence:.0%}{unsure}"
+
+
+def write_annotated(photo: "Photo", analysis: "Analysis", path: Path) -> None:
+    """Write a copy of the photo with a box and a label on every face.
+
+    Raises OSError or ValueError where the file cannot be written in the format of its name.
+    """
+    from PIL import ImageDraw, ImageFont
+
+    image = photo.image.copy()
+    draw = ImageDraw.Draw(image)
+    unit = max(1, round(max(image.size) / 400))
+    font = ImageFont.load_default(max(11, 7 * unit))
+    scale = image.width / photo.width
+    for face in reversed(analysis.faces):
+        box = face.box
+        left, top = box.x * scale, box.y * scale
+        right, bottom = left + box.width * scale, top + box.height * scale
+        draw.rectangle((left, top, right, bottom), outline="white", width=2 * unit)
+        draw.rectangle((left, top, right, bottom), outline="black", width=unit)
+        x0, y0, x1, y1 = draw.textbbox((0, 0), title(face), font=font)
+        width, height = x1 - x0 + 4 * unit, y1 - y0 + 4 * unit
+        x = min(left, max(image.width - width, 0))
+        y = top - height if top >= height else min(bottom, image.height - height)
+        draw.rectangle((x, y, x + width, y + height), fill="black")
+        draw.text((x + 2 * unit - x0, y + 2 * unit - y0), title(face), fill="white", font=font)
+    image.save(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
