@@ -37,6 +37,7 @@ os.environ.update(
     DATA_DIR=str(DATA_DIR),
     DATABASE_URL=f"sqlite:///{DATA_DIR}/db.sqlite3",
     DEBUG="false",
+    EMAIL_URL="",
     LOG_JSON="false",
     MODEL_PATH=str(model_path),
     REDIS_URL=f"redis://:only-for-tests@127.0.0.1:{free_port()}/0",
