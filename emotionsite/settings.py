@@ -124,11 +124,11 @@ CELERY_TASK_TIME_LIMIT = 40
 CELERY_WORKER_PROC_ALIVE_TIMEOUT = 60.0  # A slow machine needs a while to load the network.
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
-CELERY_BROKER_CONNECTION_TIMEOUT = 2
 CELERY_BROKER_TRANSPORT_OPTIONS = {
-    "visibility_timeout": 3600,
-    "socket_connect_timeout": 2,
-    "socket_timeout": 30,
+    # An upload must not wait for a broker that is away: the sweep sends what it did not take.
+    "socket_connect_timeout": 1,
+    "socket_timeout": 2,
+    "max_retries": 0,
 }
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "predictions.sweep", "schedule": 5.0, "options": {"expires": 5.0}},

@@ -6,7 +6,7 @@ a hint to a worker that a row waits, so the broker may lose, repeat or delay tas
 
 import uuid
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from celery import current_app
@@ -320,7 +320,7 @@ def sweep() -> None:
     due = Q(sent_at=None, created_at__lt=now - timedelta(seconds=1))
     if waiting.filter(sent_at__lt=now - RESEND_AFTER).exists():
         try:
-            due |= Q(sent_at__lt=_lost_before(now))
+            due |= _lost_by_broker(now)
         except (OperationalError, OSError) as error:
             log.warning("broker unreachable", error=str(error))
             return
@@ -331,8 +331,8 @@ def sweep() -> None:
             return
 
 
-def _lost_before(now: datetime) -> datetime:
-    """Return the time before which every task of a queued row is lost.
+def _lost_by_broker(now: datetime) -> Q:
+    """Return which queued rows have no task any more, though the broker took it.
 
     An empty queue holds nobody's task. Otherwise tasks come out in the order they went in, so
     those that were sent well before one that runs now will not come any more.
@@ -344,6 +344,6 @@ def _lost_before(now: datetime) -> datetime:
         except ChannelError:  # Redis knows no empty list.
             tasks = 0
     if not tasks:
-        return now - RESEND_AFTER
-    newest = Prediction.objects.filter(status=Status.RUNNING).aggregate(Max("sent_at"))
-    return (newest["sent_at__max"] or datetime.min.replace(tzinfo=UTC)) - RESEND_AFTER
+        return Q(sent_at__lt=now - RESEND_AFTER)
+    running = Prediction.objects.filter(status=Status.RUNNING).aggregate(sent=Max("sent_at"))
+    return Q(sent_at__lt=running["sent"] - RESEND_AFTER) if running["sent"] else Q(pk=None)

@@ -1,0 +1,52 @@
+"""What tests of the rules share: an owner, photos in a storage of the test's own."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+# Django's models can only be imported once a test runs.
+
+
+@pytest.fixture
+def owner(db):
+    from emotionsite.accounts.models import User
+
+    return User.objects.create_user("ada", "ada@example.org", "correct horse battery")
+
+
+@pytest.fixture(autouse=True)
+def storage(settings, tmp_path) -> Path:
+    """The folder of a storage that is empty at first, so that a test can count files."""
+    media = {**settings.STORAGES["default"]}
+    media["OPTIONS"] = {**media["OPTIONS"], "location": str(tmp_path)}
+    settings.STORAGES = {**settings.STORAGES, "default": media}
+    return tmp_path
+
+
+@pytest.fixture
+def stored_files(storage) -> Callable[[], list[str]]:
+    """A function that lists the names of all stored files."""
+
+    def names() -> list[str]:
+        files = (path for path in storage.rglob("*") if path.is_file())
+        return sorted(str(path.relative_to(storage)) for path in files)
+
+    return names
+
+
+@pytest.fixture
+def submit() -> Callable:
+    """``submit(owner, content, **options of services.submit)`` returns a new prediction."""
+    from django.core.files.base import ContentFile
+
+    from predictions import services
+    from predictions.uploads import validate
+
+    def submit(owner, content: bytes, **options):
+        upload = validate(ContentFile(content, "photo.jpg"))
+        prediction, is_new = services.submit(owner, upload, **options)
+        assert is_new
+        return prediction
+
+    return submit
