@@ -1,13 +1,45 @@
 """Addresses of the HTML pages."""
 
 from django.urls import path
-from django.views.generic import TemplateView
+
+from predictions.pages import about, gallery, history, pictures, results, uploading
 
 urlpatterns = [
-    path("", TemplateView.as_view(template_name="home.html"), name="home"),
+    path("", uploading.home, name="home"),
+    path("uploads/", uploading.upload_one, name="upload-one"),
+    path("predictions/", history.history, name="prediction-list"),
+    path("predictions/<uuid:pk>/", results.detail, name="prediction-detail"),
+    path("predictions/<uuid:pk>/progress/", results.progress, name="prediction-progress"),
+    path("predictions/<uuid:pk>/card/", results.card, name="prediction-card"),
+    path("predictions/<uuid:pk>/delete/", results.delete, name="prediction-delete"),
+    path("predictions/<uuid:pk>/rerun/", results.rerun, name="prediction-rerun"),
+    path("predictions/<uuid:pk>/cancel/", results.cancel, name="prediction-cancel"),
     path(
-        "predictions/<uuid:pk>/",
-        TemplateView.as_view(template_name="home.html"),
-        name="prediction-detail",
+        "predictions/<uuid:pk>/faces/<int:number>/correction/",
+        results.correct,
+        name="face-correction",
     ),
+    path(
+        "predictions/<uuid:pk>/image/",
+        pictures.own_picture,
+        {"kind": "image"},
+        name="prediction-image",
+    ),
+    path(
+        "predictions/<uuid:pk>/thumbnail/",
+        pictures.own_picture,
+        {"kind": "thumbnail"},
+        name="prediction-thumbnail",
+    ),
+    path("gallery/", gallery.gallery, name="gallery"),
+    path("gallery/<slug:slug>/", gallery.demo, name="demo"),
+    path("gallery/<slug:slug>/try/", gallery.try_demo, name="demo-try"),
+    path("gallery/<slug:slug>/image/", pictures.demo_picture, {"kind": "image"}, name="demo-image"),
+    path(
+        "gallery/<slug:slug>/thumbnail/",
+        pictures.demo_picture,
+        {"kind": "thumbnail"},
+        name="demo-thumbnail",
+    ),
+    path("about/", about.about, name="about"),
 ]

@@ -1,0 +1,78 @@
+"""The account page: what is known of a user, API tokens, and leaving."""
+
+from django.contrib import messages
+from django.contrib.auth import logout
+from django.contrib.auth.decorators import login_required
+from django.db.models import Q, Sum
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from knox.models import get_token_model
+from knox.settings import knox_settings
+
+from emotionsite.accounts.forms import DeleteAccountForm, TokenForm
+
+
+def _living_tokens(user):
+    alive = Q(expiry=None) | Q(expiry__gt=timezone.now())
+    return get_token_model().objects.filter(alive, user=user).order_by("-created")
+
+
+def _page(request: HttpRequest, form: TokenForm, new_token: str = "") -> HttpResponse:
+    photos = request.user.predictions.aggregate(bytes=Sum("photo__bytes"))
+    context = {
+        "form": form,
+        "new_token": new_token,
+        "tokens": _living_tokens(request.user),
+        "photo_count": request.user.predictions.count(),
+        "photo_bytes": photos["bytes"] or 0,
+    }
+    return render(request, "account/settings.html", context)
+
+
+@require_safe
+@never_cache
+@login_required
+def account(request: HttpRequest) -> HttpResponse:
+    return _page(request, TokenForm())
+
+
+@require_POST
+@never_cache
+@login_required
+def create_token(request: HttpRequest) -> HttpResponse:
+    """Make an API token and show it in this answer only: the database keeps a hash of it."""
+    form = TokenForm(request.POST)
+    limit = knox_settings.TOKEN_LIMIT_PER_USER
+    if form.is_valid() and limit is not None and _living_tokens(request.user).count() >= limit:
+        form.add_error(None, _("You have %(limit)s tokens; revoke one first.") % {"limit": limit})
+    if not form.is_valid():
+        return _page(request, form)
+    _token, text = get_token_model().objects.create(request.user, expiry=form.lifetime)
+    return _page(request, TokenForm(), new_token=text)
+
+
+@require_POST
+@login_required
+def revoke_token(request: HttpRequest, key: str) -> HttpResponse:
+    get_object_or_404(_living_tokens(request.user), token_key=key).delete()
+    messages.success(request, _("The token is revoked."))
+    return redirect("account")
+
+
+@require_http_methods(["GET", "POST"])
+@never_cache
+@login_required
+def delete_account(request: HttpRequest) -> HttpResponse:
+    """Delete the user with every photo, result and token, once the password was given."""
+    form = DeleteAccountForm(request.POST or None, user=request.user)
+    if not form.is_valid():
+        return render(request, "account/delete.html", {"form": form})
+    user = request.user
+    logout(request)
+    user.delete()
+    messages.success(request, _("Your account and everything in it are deleted."))
+    return redirect("home")

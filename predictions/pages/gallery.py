@@ -1,0 +1,39 @@
+"""The public gallery, and trying one of its pictures."""
+
+from django.contrib.auth.decorators import login_required
+from django.core.files import File
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_POST, require_safe
+
+from predictions.models import DemoImage
+from predictions.pages.intake import take
+from predictions.pages.results import faces_context
+from predictions.pages.uploading import refuse, to_result
+
+
+@require_safe
+def gallery(request: HttpRequest) -> HttpResponse:
+    return render(request, "gallery/index.html", {"gallery": DemoImage.objects.published()})
+
+
+@require_safe
+def demo(request: HttpRequest, slug: str) -> HttpResponse:
+    """Show a picture of the gallery as its owner would see it."""
+    image = get_object_or_404(DemoImage.objects.published(), slug=slug)
+    context = faces_context(image.prediction, request.GET.get("face"))
+    return render(request, "gallery/detail.html", context | {"demo": image})
+
+
+@require_POST
+@login_required
+def try_demo(request: HttpRequest, slug: str) -> HttpResponse:
+    """Analyse a picture of the gallery for the user, by the way that every photo takes."""
+    image = get_object_or_404(DemoImage.objects.published(), slug=slug)
+    try:
+        file = image.prediction.photo.display.open("rb")
+    except FileNotFoundError as error:
+        raise Http404 from error
+    with file:
+        outcome = take(request.user, File(file), name=f"{image.slug}.jpg")
+    return refuse(request, outcome) if outcome.code else to_result(request, outcome)

@@ -1,0 +1,44 @@
+"""Stored pictures, streamed: a user's own, and those of the gallery for everybody.
+
+Only the clean copies are ever served; an upload that nobody has decoded yet is not.
+"""
+
+from pathlib import PurePath
+
+from django.db.models.fields.files import FieldFile
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.views.decorators.http import require_safe
+
+from predictions.models import DemoImage, Prediction
+
+KINDS = {"image": "display", "thumbnail": "thumbnail"}
+
+
+def _stream(file: FieldFile, name: str, cache_control: str) -> HttpResponse:
+    if not file:
+        raise Http404
+    try:
+        opened = file.open("rb")
+    except FileNotFoundError as error:
+        raise Http404 from error
+    response = FileResponse(
+        opened, content_type="image/jpeg", filename=f"{PurePath(name).stem}.jpg"
+    )
+    response["Cache-Control"] = cache_control
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+@require_safe
+def own_picture(request: HttpRequest, pk, kind: str) -> HttpResponse:
+    """Stream the display copy or the thumbnail to its owner; everybody else finds nothing."""
+    photo = get_object_or_404(Prediction.objects.for_user(request.user), pk=pk).photo
+    return _stream(getattr(photo, KINDS[kind]), photo.name, "private, max-age=3600")
+
+
+@require_safe
+def demo_picture(request: HttpRequest, slug: str, kind: str) -> HttpResponse:
+    """Stream a published picture of the gallery to anybody."""
+    photo = get_object_or_404(DemoImage.objects.published(), slug=slug).prediction.photo
+    return _stream(getattr(photo, KINDS[kind]), slug, "public, max-age=3600")

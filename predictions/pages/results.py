@@ -1,0 +1,150 @@
+"""One prediction: its page, its progress, and what its owner can do with it."""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.db.models import Q
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from mlcore.errors import MLCoreError
+from mlcore.model_info import read_model_info
+from predictions import services
+from predictions.models import Prediction
+from predictions.pages.forms import CorrectionForm
+from predictions.pages.wording import track_record
+
+STOP_POLLING = 286
+"""The status that tells htmx that there is nothing to wait for any more."""
+
+
+def owned(request: HttpRequest, pk) -> Prediction:
+    """Return the user's own prediction; anybody else's is as good as not there."""
+    return get_object_or_404(Prediction.objects.for_user(request.user), pk=pk)
+
+
+def poll_milliseconds(prediction: Prediction) -> int:
+    """Return how long a page waits between two looks: quick at first, for warm workers."""
+    waited = timezone.now() - prediction.created_at
+    return 400 if waited < timedelta(seconds=20) else 2000
+
+
+def faces_context(prediction: Prediction, number: str | None) -> dict:
+    """Return what the template of a result needs; ``number`` is the chosen face, from 1 on."""
+    faces = list(prediction.faces.all())
+    chosen = int(number) - 1 if number and number.isascii() and number.isdigit() else 0
+    face = faces[chosen] if 0 <= chosen < len(faces) else faces[0] if faces else None
+    record = ""
+    if face is not None:
+        try:
+            model = read_model_info(settings.MODEL_PATH)
+        except MLCoreError:
+            model = None
+        # Numbers of another network say nothing about this answer.
+        if model is not None and model.sha256 == prediction.model_sha256:
+            record = track_record(model.metrics, face.label, face.confidence)
+    return {
+        "prediction": prediction,
+        "faces": faces,
+        "face": face,
+        # One unit of the drawing is about one pixel on a wide screen.
+        "unit": max(prediction.photo.width, prediction.photo.height) / 800,
+        "track_record": record,
+    }
+
+
+def _neighbours(prediction: Prediction) -> dict:
+    """Return the newer and the older record of the owner's history."""
+    mine = Prediction.objects.filter(owner=prediction.owner_id).only("id", "created_at")
+    at, pk = prediction.created_at, prediction.pk
+    newer = mine.filter(Q(created_at__gt=at) | Q(created_at=at, id__gt=pk))
+    older = mine.filter(Q(created_at__lt=at) | Q(created_at=at, id__lt=pk))
+    return {"newer": newer.order_by("created_at", "id").first(), "older": older.first()}
+
+
+@require_safe
+@login_required
+def detail(request: HttpRequest, pk) -> HttpResponse:
+    prediction = owned(request, pk)
+    context = faces_context(prediction, request.GET.get("face")) | _neighbours(prediction)
+    context["poll_milliseconds"] = poll_milliseconds(prediction)
+    return render(request, "predictions/detail.html", context)
+
+
+@require_safe
+@login_required
+def progress(request: HttpRequest, pk) -> HttpResponse:
+    """Answer a waiting page: nothing new (204), another state, or the whole result."""
+    prediction = owned(request, pk)
+    wait = poll_milliseconds(prediction)
+    if request.GET.get("seen") == f"{prediction.status}-{wait}":
+        return HttpResponse(status=204)
+    context = faces_context(prediction, None) | _neighbours(prediction)
+    context["poll_milliseconds"] = wait
+    status = STOP_POLLING if prediction.is_finished else 200
+    return render(request, "predictions/_result.html", context | {"announce": True}, status=status)
+
+
+@require_safe
+@login_required
+def card(request: HttpRequest, pk) -> HttpResponse:
+    """Answer a waiting card of the history or of the upload page."""
+    prediction = owned(request, pk)
+    if request.GET.get("seen") == prediction.status:
+        return HttpResponse(status=204)
+    status = STOP_POLLING if prediction.is_finished else 200
+    context = {"prediction": prediction, "announce": True}
+    return render(request, "predictions/_card.html", context, status=status)
+
+
+@login_required
+def delete(request: HttpRequest, pk) -> HttpResponse:
+    """Ask first; then the record, the photo and every file of it are gone."""
+    prediction = owned(request, pk)
+    if request.method != "POST":
+        return render(request, "predictions/delete.html", {"prediction": prediction})
+    services.delete(prediction)
+    messages.success(request, _("The photo and its result are deleted."))
+    return redirect("prediction-list")
+
+
+@require_POST
+@login_required
+def rerun(request: HttpRequest, pk) -> HttpResponse:
+    return _act(request, pk, services.rerun)
+
+
+@require_POST
+@login_required
+def cancel(request: HttpRequest, pk) -> HttpResponse:
+    return _act(request, pk, services.cancel)
+
+
+def _act(request: HttpRequest, pk, action) -> HttpResponse:
+    prediction = owned(request, pk)
+    try:
+        action(prediction)
+    except services.NotAllowed as error:
+        messages.error(request, f"{error.detail} ({error.code})")
+    return redirect(prediction)
+
+
+@require_POST
+@login_required
+def correct(request: HttpRequest, pk, number: int) -> HttpResponse:
+    """Keep what the owner would call a face; ``number`` counts from 1 as on the page."""
+    prediction = owned(request, pk)
+    face = get_object_or_404(prediction.faces, index=number - 1)
+    form = CorrectionForm(request.POST)
+    if not form.is_valid():
+        raise Http404
+    services.correct(face, form.cleaned_data["label"])
+    messages.success(
+        request, _("Your own word for this face is kept beside the answer.")
+    )
+    return redirect(f"{prediction.get_absolute_url()}?face={number}")

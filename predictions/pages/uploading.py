@@ -1,0 +1,147 @@
+"""The front page: what the site is, or, once logged in, the upload."""
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST
+
+from predictions import services, uploads
+from predictions.models import DemoImage, Prediction
+from predictions.pages.forms import NoticeForm
+from predictions.pages.intake import Outcome, take
+from predictions.pages.results import faces_context
+
+RECENT = 6
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def home(request: HttpRequest) -> HttpResponse:
+    """Show the front page; a visitor who sends photos is asked to log in."""
+    if request.method == "POST":
+        return _upload(request)
+    if request.user.is_authenticated:
+        return _upload_page(request)
+    return _front_page(request)
+
+
+def _front_page(request: HttpRequest) -> HttpResponse:
+    gallery = list(DemoImage.objects.published())
+    hero = next((demo for demo in gallery if demo.prediction.label), None)
+    context = {"gallery": gallery, "hero": hero, "signup_open": settings.SIGNUP_OPEN}
+    if hero is not None:
+        context |= faces_context(hero.prediction, None)
+    return render(request, "home.html", context)
+
+
+def _upload_page(
+    request: HttpRequest,
+    *,
+    outcomes: list[Outcome] | None = None,
+    notice: NoticeForm | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    return render(
+        request,
+        "predictions/upload.html",
+        {
+            "accept": uploads.ACCEPT,
+            "formats": uploads.FORMAT_NAMES,
+            "megabytes": settings.MAX_UPLOAD_MB,
+            "demo_images": DemoImage.objects.published(),
+            "notice": None if request.user.has_accepted_notice else notice or NoticeForm(),
+            "recent": Prediction.objects.for_user(request.user)[:RECENT],
+            "refused": [outcome for outcome in outcomes or [] if outcome.code],
+            "taken": [outcome for outcome in outcomes or [] if not outcome.code],
+        },
+        status=status,
+    )
+
+
+def _agreed(request: HttpRequest) -> NoticeForm | None:
+    """Record an agreement that came with the photos; return the form where it is missing."""
+    if request.user.has_accepted_notice:
+        return None
+    form = NoticeForm(request.POST)
+    if not form.is_valid():
+        return form
+    request.user.accept_notice()
+    return None
+
+
+@login_required
+def _upload(request: HttpRequest) -> HttpResponse:
+    """Take the photos of a plain form: on to the result of one, to the history of several."""
+    notice = _agreed(request)
+    if notice is not None:
+        return _upload_page(request, notice=notice, status=422)
+    files = request.FILES.getlist("photos")
+    outcomes = [take(request.user, file) for file in files]
+    if not outcomes:
+        outcomes = [Outcome("", code="no_file", detail=_("Choose at least one photo first."))]
+    refused = [outcome for outcome in outcomes if outcome.code]
+    if refused:
+        return _upload_page(
+            request,
+            outcomes=outcomes,
+            status=200 if len(refused) < len(outcomes) else refused[0].http_status,
+        )
+    if len(outcomes) == 1:
+        return to_result(request, outcomes[0])
+    return redirect("prediction-list")
+
+
+def refuse(request: HttpRequest, outcome: Outcome) -> HttpResponse:
+    """Show the upload page with what was wrong with the one file of this request."""
+    return _upload_page(request, outcomes=[outcome], status=outcome.http_status)
+
+
+def to_result(request: HttpRequest, outcome: Outcome) -> HttpResponse:
+    """Redirect to an accepted photo's result, and say so where it was known already."""
+    if not outcome.is_new:
+        _say_known(request)
+    return redirect(outcome.prediction)
+
+
+def _say_known(request: HttpRequest) -> None:
+    messages.info(request, _("You have analysed this very photo before; here is its result."))
+
+
+@require_POST
+@login_required
+def upload_one(request: HttpRequest) -> HttpResponse:
+    """Take one photo for a page that uploads by script, and answer with its card.
+
+    Of a ``single`` photo the script goes on to the page that ``Location`` names.
+    """
+    notice = _agreed(request)
+    file = request.FILES.get("photos")
+    if notice is not None:
+        error = notice.errors["notice"][0]
+        outcome = Outcome(file.name if file else "", code="notice_missing", detail=error)
+    elif file is None:
+        outcome = Outcome("", code="no_file", detail=_("Choose at least one photo first."))
+    else:
+        outcome = take(request.user, file)
+    if outcome.prediction is None:
+        response = render(
+            request,
+            "predictions/_refused.html",
+            {"outcome": outcome},
+            status=outcome.http_status,
+        )
+    else:
+        response = render(
+            request,
+            "predictions/_card.html",
+            {"prediction": outcome.prediction},
+            status=outcome.http_status,
+        )
+        response["Location"] = outcome.prediction.get_absolute_url()
+        if not outcome.is_new and "single" in request.POST:
+            _say_known(request)
+    if outcome.http_status == 503:
+        response["Retry-After"] = str(services.QueueFull.retry_after)
+    return response

@@ -1,0 +1,135 @@
+"""What the codes and numbers of a prediction are in words."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from predictions.models import DemoImage, Prediction, Status
+
+EMOTIONS = {
+    "angry": gettext_lazy("angry"),
+    "disgust": gettext_lazy("disgust"),
+    "fear": gettext_lazy("fear"),
+    "happy": gettext_lazy("happy"),
+    "sad": gettext_lazy("sad"),
+    "surprise": gettext_lazy("surprise"),
+    "neutral": gettext_lazy("neutral"),
+}
+
+STATUSES = {
+    "queued": gettext_lazy("Queued"),
+    "running": gettext_lazy("Looking for faces"),
+    "succeeded": gettext_lazy("Done"),
+    "failed": gettext_lazy("Failed"),
+    "canceled": gettext_lazy("Canceled"),
+}
+
+ADVICE = {
+    "no_face": gettext_lazy(
+        "No face was found. A face that looks towards the camera, is well lit and fills a good "
+        "part of the photo is found most often."
+    ),
+    "face_small": gettext_lazy(
+        "A face in this photo has very few pixels, so its answer is less certain. A closer or "
+        "larger photo helps."
+    ),
+    "faces_left_out": gettext_lazy("This photo shows a crowd: only the largest faces were read."),
+    "detector_missing": gettext_lazy(
+        "Nothing on this machine can look for faces, so the whole photo was read as one face. "
+        "Crop it to the face for a better answer."
+    ),
+}
+
+REMEDIES = {
+    "unreadable_image": gettext_lazy("Save or export the photo once more and upload the new file."),
+    "unsupported_format": gettext_lazy("Save the photo as JPEG or PNG and upload that."),
+    "too_many_pixels": gettext_lazy("Make the photo smaller and upload it again."),
+    "photo_missing": gettext_lazy("Upload the photo once more."),
+    "model_unavailable": gettext_lazy("Nothing is wrong with your photo. Try again later."),
+    "model_mismatch": gettext_lazy("Nothing is wrong with your photo. Try again later."),
+}
+
+SURENESS = ((0.9, gettext_lazy("very sure")), (0.7, gettext_lazy("fairly sure")))
+
+
+def remedy(code: str) -> str:
+    """Return what the owner can do about an error code."""
+    return str(REMEDIES.get(code, _("Analyse it again; often that is enough.")))
+
+
+def advise(codes: list[str]) -> list[str]:
+    """Return the sentences of the advice codes, without those that this version doesn't know."""
+    return [str(ADVICE[code]) for code in codes if code in ADVICE]
+
+
+def percent(share: float) -> str:
+    """Return a share of 0...1 as a rounded percentage that never claims all or nothing."""
+    if 0 < share < 0.005:
+        return "< 1 %"
+    if 0.995 <= share < 1:
+        return "> 99 %"
+    return f"{share * 100:.0f} %"
+
+
+def sureness(confidence: float, unsure: bool) -> str:
+    """Return how sure the network is, in words; ``confidence`` in 0...1."""
+    if unsure:
+        return _("unsure")
+    return str(next((words for least, words in SURENESS if confidence >= least), _("leaning")))
+
+
+def track_record(metrics: Mapping, label: str, confidence: float) -> str:
+    """Return how often such an answer was right on the test faces; empty where nobody measured.
+
+    ``metrics`` are those of the model file; groups of fewer than 20 faces say nothing.
+    """
+    try:
+        groups = metrics["PrivateTest"]["confidence_groups"][label]
+        group = next(g for g in reversed(groups) if confidence >= g["from"])
+        count, right = int(group["count"]), int(group["right"])
+    except (KeyError, TypeError, StopIteration):
+        return ""
+    if count < 20:
+        return ""
+    return _(
+        "Of %(count)s test faces that it called %(label)s with %(low)s–%(high)s confidence, "
+        "%(share)s were labelled %(label)s by people."
+    ) % {
+        "count": count,
+        "label": EMOTIONS[label],
+        "low": f"{group['from'] * 100:.0f}",
+        "high": f"{group['to'] * 100:.0f} %",
+        "share": percent(right / count),
+    }
+
+
+def headline(prediction: Prediction) -> str:
+    """Return a record in a few words: the title of its page and what a screen reader hears."""
+    if prediction.status == Status.FAILED:
+        return _("This photo could not be read")
+    if prediction.status != Status.SUCCEEDED:
+        return str(STATUSES[prediction.status])
+    if not prediction.label:
+        return _("No face found")
+    word = EMOTIONS[prediction.label]
+    return _("Perhaps %s") % word if prediction.unsure else str(word).capitalize()
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How an answer compares with what most people say; ``kind`` is right, wrong or open."""
+
+    kind: str
+    text: str
+
+
+def verdict(demo: DemoImage) -> Verdict:
+    """Judge the network's answer to a picture of the gallery."""
+    prediction = demo.prediction
+    if not demo.expected:
+        return Verdict("open", "" if not prediction.label else _("people would not agree"))
+    if not prediction.label or demo.expected != prediction.label:
+        return Verdict("wrong", _("wrong"))
+    return Verdict("right", _("right, though unsure") if prediction.unsure else _("right"))
