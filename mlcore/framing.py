@@ -17,15 +17,21 @@ FRAME_OFFSET = (0.01, -0.01)
 """From the box's centre to the frame's, right and down, as shares of the box's sides."""
 
 
+def face_frame(box: Box) -> tuple[float, float, float]:
+    """Return the centre (x, y) and the side of FER2013's frame for a detected box, in pixels of
+    the upright original. The frame may leave the picture."""
+    x = box.x + box.width * (0.5 + FRAME_OFFSET[0])
+    y = box.y + box.height * (0.5 + FRAME_OFFSET[1])
+    return x, y, FRAME_SCALE * math.sqrt(box.width * box.height)
+
+
 def crop_face(photo: Photo, box: Box) -> Image.Image:
     """Return the square RGB crop that shows the face in ``box`` as FER2013 would.
 
     Where the frame leaves the picture, the picture's edge is repeated; nothing is distorted.
     """
     scale = photo.image.width / photo.width
-    side = FRAME_SCALE * math.sqrt(box.width * box.height) * scale
-    x = (box.x + box.width * (0.5 + FRAME_OFFSET[0])) * scale
-    y = (box.y + box.height * (0.5 + FRAME_OFFSET[1])) * scale
+    x, y, side = (value * scale for value in face_frame(box))
     return _square(photo.image, x, y, side)
 
 
