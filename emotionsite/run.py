@@ -23,10 +23,11 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 
+from emotionsite.celery import app
 from emotionsite.processes import ProcessEnded, Processes, start_redis
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-WORKER = ["-m", "celery", "-A", "emotionsite", "worker", "--beat", "--loglevel", "INFO"]
+WORKER = ["-m", "celery", "--quiet", "-A", "emotionsite", "worker", "--beat", "--loglevel", "INFO"]
 WORKER += ["--without-mingle", "--without-gossip"]  # There is one worker: nobody to wait for.
 WEB = ["-m", "gunicorn", "emotionsite.wsgi", "--worker-class", "gthread", "--workers", "2"]
 WEB += ["--threads", "8", "--graceful-timeout", "2", "--no-control-socket"]
@@ -100,16 +101,18 @@ def show(*lines: str) -> None:
 
 
 def what_is_missing(address: tuple[str, int], host_header: str) -> str:
-    """Ask ``/readyz`` about database, broker, storage and model; empty when all are there."""
+    """Ask ``/readyz`` and the worker; an empty answer means that the first photo can come."""
     connection = http.client.HTTPConnection(*address, timeout=2)
     try:
         connection.request("GET", "/readyz", headers={"Host": host_header})
         answer = connection.getresponse()
-        return "" if answer.status == 200 else answer.read().decode()
+        if answer.status != 200:
+            return answer.read().decode()
     except (OSError, http.client.HTTPException) as error:
         return str(error)
     finally:
         connection.close()
+    return "" if app.control.ping(timeout=0.5, limit=1) else "the worker does not answer"
 
 
 def run(processes: Processes) -> None:
@@ -123,7 +126,6 @@ def run(processes: Processes) -> None:
     if not os.environ.get("REDIS_URL"):
         os.environ["REDIS_URL"] = start_redis(processes, data_dir / "redis")
 
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "emotionsite.settings")
     django.setup()
     from django.conf import settings
     from django.db import connections
