@@ -18,6 +18,12 @@ BATCH_SIZE = 32
 """Faces per run of the network; more of them would cost memory and gain no speed."""
 
 
+def _processors() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 class EmotionClassifier:
     """The network, loaded and checked; one instance may serve many threads.
 
@@ -36,7 +42,7 @@ class EmotionClassifier:
         except OSError as error:
             raise ModelUnavailable(f"{path} cannot be read: {error.strerror}") from error
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or min(4, len(os.sched_getaffinity(0)))
+        options.intra_op_num_threads = threads or min(4, _processors())
         options.inter_op_num_threads = 1
         # Threads that spin while they wait take the processor from everybody else.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
