@@ -93,14 +93,20 @@ def track_record(metrics: Mapping, label: str, confidence: float) -> str:
         return ""
     if count < 20:
         return ""
+    low, high = percent(group["from"]), percent(group["to"])
+    if group["from"] == 0:
+        how_sure = _("less than %(high)s") % {"high": high}
+    elif group["to"] == 1:
+        how_sure = _("more than %(low)s") % {"low": low}
+    else:
+        how_sure = _("%(low)s to %(high)s") % {"low": low, "high": high}
     return _(
-        "Of %(count)s test faces that it called %(label)s with %(low)s–%(high)s confidence, "
-        "%(share)s were labelled %(label)s by people."
+        "Of %(count)s test faces that it called “%(label)s” with %(how_sure)s confidence, "
+        "people had labelled %(share)s “%(label)s”."
     ) % {
         "count": count,
         "label": EMOTIONS[label],
-        "low": f"{group['from'] * 100:.0f}",
-        "high": f"{group['to'] * 100:.0f} %",
+        "how_sure": how_sure,
         "share": percent(right / count),
     }
 
@@ -129,7 +135,7 @@ def verdict(demo: DemoImage) -> Verdict:
     """Judge the network's answer to a picture of the gallery."""
     prediction = demo.prediction
     if not demo.expected:
-        return Verdict("open", "" if not prediction.label else _("people would not agree"))
+        return Verdict("open", "" if not prediction.label else _("no agreed answer"))
     if not prediction.label or demo.expected != prediction.label:
         return Verdict("wrong", _("wrong"))
     return Verdict("right", _("right, though unsure") if prediction.unsure else _("right"))
