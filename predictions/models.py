@@ -213,3 +213,12 @@ class DemoImage(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+
+class SeededDemoImage(models.Model):
+    """A picture of the starting gallery that was loaded once, and is never loaded again."""
+
+    slug = models.SlugField(max_length=80, unique=True)
+
+    def __str__(self) -> str:
+        return self.slug

@@ -68,14 +68,14 @@ def submit(owner, upload: Upload, *, force: bool = False) -> tuple[Prediction, b
     """Store a photo with its queued prediction; return it and whether it is new.
 
     A byte-identical photo of the same owner returns the existing record unless ``force``.
-    ``owner`` None is the gallery. Raises QueueFull.
+    ``owner`` None is the gallery, whose few pictures find room always. Raises QueueFull.
     """
-    if owner is not None and not force:
-        existing = find_duplicate(owner, upload.sha256)
+    if owner is not None:
+        existing = None if force else find_duplicate(owner, upload.sha256)
         if existing is not None:
             return existing, False
-    if Prediction.objects.filter(status=Status.QUEUED).count() >= settings.QUEUE_LIMIT:
-        raise QueueFull
+        if Prediction.objects.filter(status=Status.QUEUED).count() >= settings.QUEUE_LIMIT:
+            raise QueueFull
     photo = Photo(
         name=upload.name,
         sha256=upload.sha256,
