@@ -9,7 +9,7 @@ import pytest
 def owner(transactional_db):
     from emotionsite.accounts.models import User
 
-    return User.objects.create_user("ada", "ada@example.org", "correct horse battery")
+    return User.objects.create_user("ada", "ada@example.org")
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ CHANGE = "admin:predictions_demoimage_change"
 
 @pytest.fixture
 def admin_client(client):
-    client.force_login(User.objects.create_superuser("root", "root@example.org", "long password"))
+    client.force_login(User.objects.create_superuser("root", "root@example.org"))
     return client
 
 
@@ -189,9 +189,9 @@ def test_unpublished_picture_is_for_staff_only(admin_client, astronaut):
 
     admin_client.logout()
     assert admin_client.get(url).status_code == 302
-    admin_client.force_login(User.objects.create_user("ada", "a@example.org", "long password"))
+    admin_client.force_login(User.objects.create_user("ada", "a@example.org"))
     assert admin_client.get(url).status_code == 302
-    staff = User.objects.create_user("bob", "b@example.org", "long password", is_staff=True)
+    staff = User.objects.create_user("bob", "b@example.org", is_staff=True)
     admin_client.force_login(staff)
     assert admin_client.get(url).status_code == 403
 

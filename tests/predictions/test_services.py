@@ -97,7 +97,7 @@ def test_same_photo_of_same_owner_is_one_record(owner, make_image, submit):
     again, is_new = services.submit(owner, validate(ContentFile(content, "y.jpg")))
     assert (again.pk, is_new) == (first.pk, False)
     assert submit(owner, content, force=True).pk != first.pk
-    other = User.objects.create_user("bob", "bob@example.org", "correct horse battery")
+    other = User.objects.create_user("bob", "bob@example.org")
     assert submit(other, content).pk != first.pk
 
 
@@ -190,7 +190,7 @@ def test_delete_that_rolls_back_keeps_the_files(owner, make_image, submit, store
 
 
 def test_deleted_account_takes_its_photos_along(owner, make_image, analyser, submit, stored_files):
-    other = User.objects.create_user("bob", "bob@example.org", "correct horse battery")
+    other = User.objects.create_user("bob", "bob@example.org")
     kept = submit(other, make_image(size=(90, 90)))
     for size in (50, 60):
         submit(owner, make_image(size=(size, size)))
