@@ -109,6 +109,8 @@ def _dimensions(file: File) -> tuple[int, int]:
 
 
 def _orientation(image: Image.Image) -> int:
+    if image.format == "TIFF":
+        return 1  # Pillow gives the size of the upright picture already.
     if image.format == "PNG" and "exif" not in image.info:
         return 1  # Pillow would decode all pixels to look for EXIF behind them.
     try:
