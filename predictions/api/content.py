@@ -1,7 +1,8 @@
-"""Reading requests that carry photos, and answering with pictures."""
+"""Reading what requests carry, and answering with pictures."""
 
 from django.conf import settings
-from rest_framework.parsers import MultiPartParser
+from rest_framework.exceptions import ParseError
+from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
 from rest_framework.renderers import BaseRenderer
 
 from predictions.uploads import UploadError
@@ -16,10 +17,22 @@ class PhotoParser(MultiPartParser):
     def parse(self, stream, media_type=None, parser_context=None):
         limit = settings.MAX_UPLOAD_MB * 1024 * 1024
         if int(parser_context["request"].META["CONTENT_LENGTH"]) > limit + ROOM_FOR_FORM:
-            raise UploadError(
-                "file_too_large", f"This file is larger than {settings.MAX_UPLOAD_MB} MB."
-            )
+            raise UploadError("file_too_large")
         return super().parse(stream, media_type, parser_context)
+
+
+class ShallowJSONParser(JSONParser):
+    """JSON that nests so deeply that it exhausts the parser is wrong like any other."""
+
+    def parse(self, stream, media_type=None, parser_context=None):
+        try:
+            return super().parse(stream, media_type, parser_context)
+        except RecursionError as error:
+            raise ParseError("JSON parse error - nested too deeply") from error
+
+
+FORMS = (ShallowJSONParser, FormParser, MultiPartParser)
+"""What carries a few values."""
 
 
 class JPEGRenderer(BaseRenderer):

@@ -40,13 +40,7 @@ def problem_handler(exc: Exception, context: dict) -> HttpResponse | None:
         "request_id": context["request"].id,
         **members,
     }
-    return JsonResponse(
-        problem,
-        status=status,
-        content_type=MEDIA_TYPE,
-        headers=headers,
-        json_dumps_params={"ensure_ascii": False},
-    )
+    return JsonResponse(problem, status=status, content_type=MEDIA_TYPE, headers=headers)
 
 
 def _describe(exc: Exception) -> tuple[int, str, str, dict, dict] | None:

@@ -1,5 +1,6 @@
 """What everybody may read: the gallery, the network, the description of the API."""
 
+from django.conf import settings
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import conditional_page
 from drf_spectacular.types import OpenApiTypes
@@ -70,7 +71,7 @@ class ModelView(Public, APIView):
     )
     @method_decorator(conditional_page)
     def get(self, request):
-        info = read_model_info()
+        info = read_model_info(settings.MODEL_PATH)
         return Response(ModelSerializer({**vars(info), "labels": LABELS}).data)
 
 

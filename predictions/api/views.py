@@ -9,14 +9,13 @@ from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_
 from rest_framework import mixins, status
 from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
-from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 from rest_framework.viewsets import GenericViewSet
 
 from predictions import services, uploads
 from predictions.api import schema
-from predictions.api.content import JPEGRenderer, PhotoParser
+from predictions.api.content import FORMS, JPEGRenderer, PhotoParser
 from predictions.api.filters import PredictionFilter
 from predictions.api.pagination import NewestFirst
 from predictions.api.serializers import (
@@ -32,7 +31,6 @@ from predictions.pages.pictures import own_picture
 RETRY_AFTER = 1
 """Seconds in which a photo is usually done."""
 
-FORMS = (JSONParser, FormParser, MultiPartParser)
 PICTURE = {(200, "image/jpeg"): OpenApiTypes.BINARY, **schema.problems(401, 404)}
 
 

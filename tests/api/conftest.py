@@ -1,0 +1,65 @@
+"""Two users with clients of the API, and predictions of theirs.
+
+Models are imported where they are used: this file is read before Django is set up.
+"""
+
+from collections.abc import Callable
+
+import pytest
+
+
+@pytest.fixture
+def owner(db):
+    from emotionsite.accounts.models import User
+
+    return User.objects.create(username="owner")
+
+
+@pytest.fixture
+def stranger(db):
+    from emotionsite.accounts.models import User
+
+    return User.objects.create(username="stranger")
+
+
+@pytest.fixture
+def client(owner):
+    """The owner's client, with a token."""
+    from tests.support.api import token_client
+
+    return token_client(owner)
+
+
+@pytest.fixture
+def strangers_client(stranger):
+    from tests.support.api import token_client
+
+    return token_client(stranger)
+
+
+@pytest.fixture
+def queue(owner, make_image) -> Callable:
+    """A function that submits a photo, for the owner or another ``user``, and leaves it queued."""
+    from predictions import services, uploads
+    from tests.support.api import photo
+
+    def queue(content: bytes | None = None, *, user=owner):
+        upload = uploads.validate(photo(content or make_image("PNG")))
+        return services.submit(user, upload, force=True)[0]
+
+    return queue
+
+
+@pytest.fixture
+def analyse(queue, astronaut: bytes) -> Callable:
+    """A function that submits a photo and analyses it in this process."""
+    from predictions import tasks
+
+    def analyse(content: bytes = astronaut, **options):
+        prediction = queue(content, **options)
+        tasks.analyse(str(prediction.pk))
+        prediction.refresh_from_db()
+        assert prediction.status == "succeeded"
+        return prediction
+
+    return analyse
