@@ -135,7 +135,7 @@ def _upright(image: Image.Image, size: tuple[int, int], max_side: int) -> Photo:
     image.load()
     transpose = _UPRIGHT.get(_orientation(image))
     # Colour keys and indices cannot be averaged, so such pixels get their colours first.
-    if image.has_transparency_data:
+    if image.has_transparency_data and image.mode != "RGBA":
         image = image.convert("RGBA")
     elif image.mode in ("1", "P"):
         image = image.convert("RGB")
