@@ -66,9 +66,9 @@ def advise(codes: list[str]) -> list[str]:
 
 def percent(share: float) -> str:
     """Return a share of 0...1 as a rounded percentage that never claims all or nothing."""
-    if 0 < share < 0.005:
+    if 0 < share < 0.01:
         return "< 1 %"
-    if 0.995 <= share < 1:
+    if 0.99 < share < 1:
         return "> 99 %"
     return f"{share * 100:.0f} %"
 

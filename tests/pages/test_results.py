@@ -1,0 +1,219 @@
+"""The page of one prediction: its states, its faces, and what its owner can do."""
+
+import re
+
+import pytest
+
+
+@pytest.fixture
+def page(client):
+    """A function that returns the HTML of a prediction's page."""
+    return lambda prediction, query="": client.get(
+        prediction.get_absolute_url() + query
+    ).content.decode()
+
+
+def poll(client, html: str):
+    """Ask what a waiting page would ask next."""
+    return client.get(re.search(r'hx-get="([^"]+)"', html)[1].replace("&amp;", "&"))
+
+
+class TestProgress:
+    def test_page_waits_until_the_result_is_there(self, queue, client, page, astronaut):
+        from predictions import services, tasks
+
+        prediction = queue(astronaut)
+        html = page(prediction)
+        assert "<h1>Queued</h1>" in html
+        assert 'http-equiv="refresh"' in html  # For browsers without scripts.
+        assert poll(client, html).status_code == 204
+
+        services.claim(str(prediction.pk))
+        running = poll(client, html)
+        assert running.status_code == 200
+        html = running.content.decode()
+        assert '<li aria-current="step">Looking for faces</li>' in html
+        assert 'id="announcer" hx-swap-oob' in html
+        assert poll(client, html).status_code == 204
+
+        type(prediction).objects.update(status="queued")
+        tasks.analyse(str(prediction.pk))
+        done = poll(client, html)
+        assert done.status_code == 286
+        html = done.content.decode()
+        prediction.refresh_from_db()
+        assert f"<title>{prediction.label.capitalize()}" in html or "<title>Perhaps" in html
+        assert 'data-status="succeeded"' in html
+        assert "hx-trigger" not in html
+        assert 'http-equiv="refresh"' not in page(prediction)
+
+    def test_polling_slows_down(self, queue, client, page):
+        from datetime import timedelta
+
+        prediction = queue()
+        html = page(prediction)
+        assert "every 400ms" in html
+        prediction.created_at -= timedelta(minutes=1)
+        prediction.save()
+        assert "every 2000ms" in poll(client, html).content.decode()
+
+
+class TestAnswer:
+    def test_says_it_in_words_and_numbers(self, analyse, page):
+        prediction = analyse()
+        face = prediction.faces.get()
+        html = page(prediction)
+        assert face.emoji in html
+        bars = re.findall(r'<rect width="([\d.]+)" height="10"/>', html)
+        assert [float(bar) for bar in bars] == [
+            pytest.approx(share * 100, abs=0.06) for _, _, share in face.ranked
+        ]
+        assert html.count('class="number"') == 7
+        assert prediction.model_version in html
+        photo = prediction.photo
+        assert f'viewBox="0 0 {photo.width} {photo.height}"' in html
+        assert f'x="{face.x}" y="{face.y}" width="{face.width}" height="{face.height}"' in html
+
+    def test_unsure_is_said_as_an_answer(self, analyse, page):
+        prediction = analyse()
+        prediction.faces.update(unsure=True, label="sad", confidence=0.31)
+        html = page(prediction)
+        assert "<h1>Perhaps sad</h1>" in html
+        assert re.search(r"<strong>31 %</strong>.*unsure", html)
+
+    def test_faces_are_chosen_by_address(self, analyse, page):
+        from predictions.models import Face
+
+        prediction = analyse()
+        first = prediction.faces.get()
+        values = {**first.__dict__, "id": None, "index": 1, "label": "fear", "unsure": False}
+        del values["_state"]
+        Face.objects.create(**values)
+        assert "Face 1 of 2" in page(prediction)
+        html = page(prediction, "?face=2")
+        assert "Face 2 of 2" in html
+        assert "<h1>Fear</h1>" in html
+        assert re.search(r'id="face-2" href="\?face=2" aria-current="true"', html)
+        for nonsense in ("3", "0", "-1", "x", "²", ""):
+            assert "Face 1 of 2" in page(prediction, f"?face={nonsense}")
+
+    def test_record_of_such_answers_is_of_the_same_network(
+        self, analyse, page, settings, tmp_path_factory
+    ):
+        import json
+
+        from tests.support.tiny_model import build_tiny_model
+
+        prediction = analyse()
+        prediction.faces.update(label="happy", confidence=0.8)
+        groups = [{"from": 0.7, "to": 0.9, "count": 200, "right": 150}]
+        metrics = {"PrivateTest": {"confidence_groups": {"happy": groups}}}
+        model = build_tiny_model(tmp_path_factory.mktemp("model"), {"metrics": json.dumps(metrics)})
+        settings.MODEL_PATH = str(model)
+        assert "test faces" not in page(prediction)
+        sidecar = json.loads(model.with_suffix(".json").read_text())
+        type(prediction).objects.update(model_sha256=sidecar["sha256"])
+        assert (
+            "Of 200 test faces that it called “happy” with 70 % to 90 % confidence, "
+            "people had labelled 75 % “happy”."
+        ) in page(prediction)
+        prediction.faces.update(confidence=0.6)  # Nobody has measured such answers.
+        assert "test faces" not in page(prediction)
+
+
+class TestActions:
+    def act(self, client, prediction, action, **data):
+        response = client.post(f"{prediction.get_absolute_url()}{action}/", data, follow=True)
+        prediction.refresh_from_db()
+        return response.content.decode()
+
+    def test_cancel(self, queue, client):
+        prediction = queue()
+        html = self.act(client, prediction, "cancel")
+        assert prediction.status == "canceled"
+        assert "<h1>Canceled</h1>" in html
+        assert "already_finished" in self.act(client, prediction, "cancel")
+
+    def test_rerun(self, analyse, client):
+        prediction = analyse()
+        html = self.act(client, prediction, "rerun")
+        assert prediction.status == "queued"
+        assert "<h1>Queued</h1>" in html
+        # The photo is shown meanwhile, without the boxes of the last answer.
+        assert f"/predictions/{prediction.pk}/image/" in html
+        assert 'class="box"' not in html
+        assert "not_finished" in self.act(client, prediction, "rerun")
+
+    def test_delete_asks_first(self, analyse, client, storage, django_capture_on_commit_callbacks):
+        from predictions.models import Face, Photo, Prediction
+
+        with django_capture_on_commit_callbacks(execute=True):
+            prediction = analyse(name="beach.jpg")
+        address = f"{prediction.get_absolute_url()}delete/"
+        assert "beach.jpg" in client.get(address).content.decode()
+        assert Prediction.objects.filter(pk=prediction.pk).exists()
+        with django_capture_on_commit_callbacks(execute=True):
+            response = client.post(address)
+        assert response["Location"] == "/predictions/"
+        for model in (Prediction, Photo, Face):
+            assert not model.objects.exists()
+        assert [path for path in storage.rglob("*") if path.is_file()] == []
+        assert client.get(prediction.get_absolute_url()).status_code == 404
+
+    def test_correction(self, analyse, client):
+        prediction = analyse()
+        html = self.act(client, prediction, "faces/1/correction", label="disgust")
+        face = prediction.faces.get()
+        assert face.correction == "disgust"
+        assert face.corrected_at
+        assert 'value="disgust" aria-pressed="true"' in html
+        self.act(client, prediction, "faces/1/correction", label="")
+        face.refresh_from_db()
+        assert (face.correction, face.corrected_at) == ("", None)
+
+    def test_correction_of_nothing(self, analyse, client):
+        prediction = analyse()
+        address = prediction.get_absolute_url()
+        for number, label in ((1, "hungry"), (2, "happy"), (0, "happy")):
+            response = client.post(f"{address}faces/{number}/correction/", {"label": label})
+            assert response.status_code == 404
+        assert prediction.faces.get().correction == ""
+
+
+@pytest.mark.parametrize("code", ["unreadable_image", "worker_lost", "something_new"])
+def test_failure_is_explained(code, queue, page):
+    prediction = queue()
+    type(prediction).objects.update(status="failed", error_code=code, error_detail="It broke.")
+    html = page(prediction)
+    assert f"It broke. <code>{code}</code>" in html
+    assert "Analyse again" in html
+
+
+def test_every_advice_has_words():
+    from pathlib import Path
+
+    import mlcore.analysis
+    from predictions.pages.wording import ADVICE
+
+    source = Path(mlcore.analysis.__file__).read_text()
+    assert set(re.findall(r'advice\.append\("(\w+)"\)', source)) == set(ADVICE)
+
+
+def test_neighbours(queue, page, stranger_client):
+    oldest, middle, newest = (queue() for _ in range(3))
+    queue(user=None)
+    html = page(middle)
+    assert f'rel="prev" href="{newest.get_absolute_url()}"' in html
+    assert f'rel="next" href="{oldest.get_absolute_url()}"' in html
+    assert 'rel="prev"' not in page(newest)
+    assert 'rel="next"' not in page(oldest)
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(0, "0 %"), (0.004, "< 1 %"), (0.01, "1 %"), (0.784, "78 %"), (0.994, "> 99 %"), (1, "100 %")],
+)
+def test_percent(share, text):
+    from predictions.pages.wording import percent
+
+    assert percent(share) == text
