@@ -5,7 +5,9 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
+from django.test.testcases import _StaticFilesHandler
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from pytest_django.live_server_helper import LiveServer
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = [
@@ -15,6 +17,20 @@ ARGUMENTS = [
     "--disable-sync",
     "--no-first-run",
 ]
+
+
+@pytest.fixture(scope="session")
+def live_server(static_files) -> Iterator[LiveServer]:
+    """The site on a port of its own, with its static files as they were collected.
+
+    pytest-django serves them under the names of their sources, which no page asks for.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        handler = "django.contrib.staticfiles.handlers.StaticFilesHandler"
+        patch.setattr(handler, _StaticFilesHandler)
+        server = LiveServer("localhost")
+    yield server
+    server.stop()
 
 
 @pytest.fixture(scope="session")
