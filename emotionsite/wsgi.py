@@ -2,8 +2,21 @@
 
 import os
 
-from django.core.wsgi import get_wsgi_application
+import django
+from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "emotionsite.settings")
 
-application = get_wsgi_application()
+
+class Utf8Request(WSGIRequest):
+    """Read as UTF-8 whatever it claims: Python knows charsets that are none of text."""
+
+    encoding = property(lambda self: "utf-8", lambda self, charset: None)
+
+
+class Handler(WSGIHandler):
+    request_class = Utf8Request
+
+
+django.setup(set_prefix=False)
+application = Handler()
