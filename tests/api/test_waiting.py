@@ -1,0 +1,158 @@
+"""``Prefer: wait``, with a real broker and a real worker."""
+
+import io
+import threading
+import time
+
+import pytest
+from django.core.files.storage import default_storage
+from django.db import connection
+from PIL import Image
+
+from predictions import services
+from predictions.api.waiting import preferred_wait, wait_until_finished
+from predictions.models import Photo, Prediction
+from tests.support.api import PREDICTIONS, photo
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("wait=10", 10),
+        ('Wait = "7"', 7),
+        ("respond-async, wait=10; x=y, handling=lenient", 10),
+        ("wait=5, wait=9", 5),
+        ("wait=0", 0),
+        ("wait=007", 7),
+        ("wait=31", 30),
+        ("wait=" + "9" * 5000, 30),
+        ("", None),
+        ("wait", None),
+        ("wait=", None),
+        ("wait=-1", None),
+        ("wait=1.5", None),
+        ("wait=²", None),
+        ("await=5", None),
+        ("wait=x, wait=3", 3),
+    ],
+)
+def test_what_a_prefer_header_asks_for(header, seconds):
+    assert preferred_wait(header) == seconds
+
+
+def post(client, content: bytes, wait: str = "wait=30", **fields):
+    return client.post(PREDICTIONS, {"image": photo(content), **fields}, headers={"prefer": wait})
+
+
+def test_a_photo_is_analysed_while_the_client_waits(client, worker, astronaut):
+    response = post(client, astronaut)
+    assert response.status_code == 201
+    assert response["Preference-Applied"] == "wait=30"
+    assert "Retry-After" not in response
+    record = response.json()
+    assert record == client.get(response["Location"]).json()
+    assert record["status"] == "succeeded"
+
+    prediction = Prediction.objects.get()
+    [face] = prediction.faces.all()
+    assert record["id"] == str(prediction.pk)
+    assert record["faces"][0]["probabilities"] == face.probabilities
+    assert record["faces"][0]["box"] == {
+        key: getattr(face, key) for key in ("x", "y", "width", "height")
+    }
+    assert record["model"]["sha256"] == prediction.model_sha256
+
+    again = post(client, astronaut)
+    assert again.status_code == 200
+    assert again.json() == record
+
+
+def test_who_does_not_wait_long_enough_gets_the_queued_record(client, redis_server, make_image):
+    # No worker is started here.
+    started = time.monotonic()
+    response = post(client, make_image(), "wait=1")
+    assert 1 <= time.monotonic() - started < 10
+    assert response.status_code == 202
+    assert response["Preference-Applied"] == "wait=1"
+    assert int(response["Retry-After"]) > 0
+    assert response.json()["status"] == "queued"
+    assert client.get(response["Location"]).json() == response.json()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_wait_ends_as_soon_as_the_prediction_does(queue):
+    prediction = queue()
+
+    def cancel():
+        services.cancel(Prediction.objects.get(pk=prediction.pk))
+        connection.close()
+
+    canceling = threading.Timer(0.3, cancel)
+    started = time.monotonic()
+    canceling.start()
+    wait_until_finished(prediction, 30)
+    assert time.monotonic() - started < 10
+    assert prediction.status == "canceled"
+    canceling.join()
+
+
+def frames(format: str, make_image) -> bytes:
+    """Return an animation of two frames."""
+    first, second = (
+        Image.open(io.BytesIO(make_image("PNG", size=size))) for size in ((320, 240), (320, 241))
+    )
+    file = io.BytesIO()
+    first.save(file, format, save_all=True, append_images=[second.resize(first.size)])
+    return file.getvalue()
+
+
+def sideways(astronaut: bytes) -> bytes:
+    """Return the portrait cut to a landscape and stored on its side, with a note saying so."""
+    image = Image.open(io.BytesIO(astronaut)).convert("RGB").crop((0, 0, 512, 400))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    file = io.BytesIO()
+    image.transpose(Image.Transpose.ROTATE_90).save(file, "JPEG", exif=exif)
+    return file.getvalue()
+
+
+def twelve(astronaut: bytes) -> bytes:
+    portrait = Image.open(io.BytesIO(astronaut)).convert("RGB").crop((120, 0, 320, 200))
+    sheet = Image.new("RGB", (800, 600))
+    for number in range(12):
+        sheet.paste(portrait, (number % 4 * 200, number // 4 * 200))
+    file = io.BytesIO()
+    sheet.save(file, "PNG")
+    return file.getvalue()
+
+
+def test_every_odd_photo_gets_its_answer_and_the_worker_lives_on(
+    client, worker, astronaut, make_image
+):
+    expected = {  # Status or error code, faces, size.
+        "truncated": (make_image("JPEG")[:-2000], "unreadable_image", 0, (320, 240)),
+        "no face": (make_image("JPEG"), "succeeded", 0, (320, 240)),
+        "cmyk": (make_image("JPEG", mode="CMYK"), "succeeded", 0, (320, 240)),
+        "16-bit grey": (make_image("PNG", mode="I;16"), "succeeded", 0, (320, 240)),
+        "transparent": (make_image("PNG", mode="RGBA"), "succeeded", 0, (320, 240)),
+        "animated": (frames("GIF", make_image), "succeeded", 0, (320, 240)),
+        "sideways": (sideways(astronaut), "succeeded", 1, (512, 400)),
+        "twelve": (twelve(astronaut), "succeeded", 12, (800, 600)),
+    }
+    found = {}
+    for name, (content, *_) in expected.items():
+        response = post(client, content)
+        assert response.status_code == 201, name
+        record = response.json()
+        outcome = record["error"]["code"] if record["error"] else record["status"]
+        size = record["photo"]["width"], record["photo"]["height"]
+        found[name] = (content, outcome, len(record["faces"]), size)
+        assert not record["error"] or record["error"]["detail"]
+        assert record["faces"] or record["error"] or record["advice"], name
+    assert found == expected
+    for picture in Photo.objects.all():
+        assert not picture.upload
+        assert not default_storage.exists(picture.file_names()[0])
+    for prediction in Prediction.objects.all():
+        assert client.delete(f"{PREDICTIONS}{prediction.pk}/").status_code == 204
+        assert not any(map(default_storage.exists, prediction.photo.file_names()))
