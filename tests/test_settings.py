@@ -1,5 +1,6 @@
 """The settings follow the environment, and refuse one that is no site."""
 
+import os
 import re
 import subprocess
 import sys
@@ -27,6 +28,7 @@ def manage(tmp_path):
     def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
         # A variable that is set, if only to nothing, keeps a developer's .env out.
         quiet = {"DEBUG": "false", "SECRET_KEY": "", "DATA_DIR": str(tmp_path / "data")}
+        quiet["MODEL_PATH"] = os.environ["MODEL_PATH"]
         return subprocess.run(
             [sys.executable, "-W", "error", "manage.py", *arguments],
             cwd=BASE_DIR,
