@@ -228,7 +228,9 @@ def test_only_the_owner_reaches_a_prediction(
     assert_problem(call(strangers_client), 404, "not_found")
     assert Prediction.objects.filter(pk=prediction.pk).values().get() == before
     assert not prediction.faces.exclude(correction="").exists()
-    assert call(client).status_code == status
+    response = call(client)
+    assert response.status_code == status
+    b"".join(response)  # A picture is open until it is read.
 
 
 def test_not_even_an_admin_reaches_another_users_prediction_or_the_gallerys(analyse, admin_user):
