@@ -38,6 +38,8 @@ class DemoImageForm(forms.ModelForm):
         if self.instance.pk is None:
             self.fields["picture"].required = True
             self.fields["picture"].help_text = "It is analysed like everybody's photos."
+        else:
+            self.fields["picture"].label = "New picture"
 
     def clean_picture(self):
         """Return an Upload, or None where the present picture stays."""

@@ -35,7 +35,7 @@ os.environ.update(
     DJANGO_SETTINGS_MODULE="emotionsite.settings",
     ALLOWED_HOSTS="localhost,127.0.0.1,[::1]",
     DATA_DIR=str(DATA_DIR),
-    DATABASE_URL=f"sqlite:///{DATA_DIR}/db.sqlite3",
+    DATABASE_URL=os.environ.get("TEST_DATABASE_URL", f"sqlite:///{DATA_DIR}/db.sqlite3"),
     DEBUG="false",
     EMAIL_URL="",
     LOG_JSON="false",

@@ -2,6 +2,7 @@
 
 import io
 import threading
+from functools import partial
 
 import pytest
 from django.conf import settings
@@ -178,6 +179,27 @@ def test_delete_between_reading_and_completing_leaves_nothing(
     assert not services.complete(claimed, analyser.analyse(photo), render(photo.image))
     assert not stored_files()
     assert not Face.objects.exists()
+
+
+def test_delete_at_the_moment_of_completing(
+    owner, astronaut, make_image, analyser, submit, stored_files
+):
+    photo = load_photo(astronaut)
+    analysis, renditions = analyser.analyse(photo), render(photo.image)
+    assert analysis.faces
+    for number in range(12):
+        prediction = submit(owner, make_image(size=(50 + number, 50)))
+        claimed = services.claim(str(prediction.pk))
+        steps = [
+            partial(services.complete, claimed, analysis, renditions),
+            partial(services.delete, prediction),
+        ]
+        results = in_threads(2, lambda index, steps=steps: steps[index]())
+        assert results[0] in (True, False)
+        assert results[1] is None
+        assert not Photo.objects.exists()
+        assert not Face.objects.exists()
+        assert stored_files() == []
 
 
 def test_delete_that_rolls_back_keeps_the_files(owner, make_image, submit, stored_files):

