@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
+from google.protobuf.message import DecodeError
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
@@ -23,7 +24,7 @@ from mlcore.model_info import MODEL_PATH
 from mlcore.preprocessing import INPUT_SIZE
 from training.data import DataError, Split, load_fer2013
 from training.evaluate import faces_of, report, sure_threshold
-from training.model import EmotionVGG
+from training.model import LAYERS, EmotionVGG, unfold
 
 OPSET = 17
 SURE_ACCURACY = 0.85
@@ -113,6 +114,27 @@ def build(stages: list[list[tuple[np.ndarray, np.ndarray]]], head: nn.Linear) ->
     model.producer_name = "emotionsite"
     onnx.checker.check_model(model, full_check=True)
     return model
+
+
+def load_exported(path: Path, inputs: torch.Tensor) -> EmotionVGG:
+    """Return an exported network as one that can be trained on; see ``unfold`` for ``inputs``.
+
+    Raises ExportError where the file is no export of this network.
+    """
+    try:
+        constants = onnx.load(path).graph.initializer
+        values = {c.name: numpy_helper.to_array(c).astype(np.float32) for c in constants}
+        stages: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in range(5)]
+        for name in values:
+            if name.endswith(".float16"):
+                layer = name.removesuffix(".float16")
+                number = int(layer.removeprefix("conv").split("_")[0])
+                stages[number - 1].append((values[name], values[f"{layer}.bias"]))
+        depth = next(d for d in LAYERS if LAYERS[d] == tuple(map(len, stages)))
+        head = (values["linear.weight"], values["linear.bias"])
+        return unfold(stages, head, depth, inputs)
+    except (OSError, KeyError, ValueError, StopIteration, DecodeError) as error:
+        raise ExportError(f"{path} is no export of this network: {error!r}") from error
 
 
 def with_stored_weights(network: EmotionVGG) -> EmotionVGG:

@@ -1,5 +1,6 @@
 """The network of the paper's Table 1, and how it grows from a shallower one of its family."""
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -8,6 +9,14 @@ from training.torchvision_ops import vgg
 
 DEPTHS = {"vgg11": "A", "vgg13": "B", "vgg16": "D", "vgg19": "E"}
 """Network name -> configuration letter of Simonyan & Zisserman (2014), Table 1."""
+
+LAYERS = {
+    "vgg11": (1, 1, 2, 2, 2),
+    "vgg13": (2, 2, 2, 2, 2),
+    "vgg16": (2, 2, 3, 3, 3),
+    "vgg19": (2, 2, 4, 4, 4),
+}
+"""Convolutions in each of the five stages."""
 
 
 class EmotionVGG(nn.Module):
@@ -43,6 +52,18 @@ class EmotionVGG(nn.Module):
         return stages[:-1]
 
 
+def _restoring(normalisation: nn.BatchNorm2d, result: torch.Tensor, wanted: torch.Tensor) -> None:
+    """Let a normalisation turn ``result`` into values with the mean and variance of ``wanted``.
+
+    Both are (N, C, H, W) of the same batch. It then does so in training too, where the statistics
+    of each batch are used.
+    """
+    normalisation.running_mean.copy_(result.mean((0, 2, 3)))
+    normalisation.running_var.copy_(result.var((0, 2, 3)))
+    normalisation.weight.copy_(wanted.var((0, 2, 3)).add(normalisation.eps).sqrt())
+    normalisation.bias.copy_(wanted.mean((0, 2, 3)))
+
+
 @torch.no_grad()
 def grow(shallow: EmotionVGG, depth: str, inputs: torch.Tensor) -> EmotionVGG:
     """Return a deeper network that computes nearly what ``shallow`` does.
@@ -69,12 +90,34 @@ def grow(shallow: EmotionVGG, depth: str, inputs: torch.Tensor) -> EmotionVGG:
                 noise = 0.1 * convolution.weight.std()
                 nn.init.dirac_(convolution.weight)
                 convolution.weight += noise * torch.randn_like(convolution.weight)
-                result = convolution(values)
-                normalisation.running_mean.copy_(result.mean((0, 2, 3)))
-                normalisation.running_var.copy_(result.var((0, 2, 3)))
-                normalisation.weight.copy_(values.var((0, 2, 3)).add(normalisation.eps).sqrt())
-                normalisation.bias.copy_(values.mean((0, 2, 3)))
+                _restoring(normalisation, convolution(values), values)
             values = block(values)
         values = nn.functional.max_pool2d(values, 2)
     shallow.train(was_training)
     return deep.train(was_training)
+
+
+@torch.no_grad()
+def unfold(
+    stages: list[list[tuple[np.ndarray, np.ndarray]]],
+    head: tuple[np.ndarray, np.ndarray],
+    depth: str,
+    inputs: torch.Tensor,
+) -> EmotionVGG:
+    """Return a trainable network that computes what folded kernels and biases compute.
+
+    Takes what an exported file holds: (kernel, bias) of each convolution by stage, and of the
+    linear layer. ``inputs`` is a batch on which the normalisations are set anew.
+    """
+    network = EmotionVGG(depth).to(inputs.device).eval()
+    network.classifier.weight.copy_(torch.from_numpy(head[0]))
+    network.classifier.bias.copy_(torch.from_numpy(head[1]))
+    values = inputs
+    for blocks, folded in zip(network.stages(), stages, strict=True):
+        for block, (kernel, bias) in zip(blocks, folded, strict=True):
+            block[0].weight.copy_(torch.from_numpy(kernel))
+            result = block[0](values)
+            _restoring(block[1], result, result + torch.from_numpy(bias).view(1, -1, 1, 1))
+            values = block(values)
+        values = nn.functional.max_pool2d(values, 2)
+    return network

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from mlcore.labels import LABELS
 from mlcore.preprocessing import INPUT_SIZE
 from training.data import DataError, Split, label_given_votes, load_fer2013
+from training.export import ExportError, load_exported
 from training.model import EmotionVGG, grow
 from training.recipe import Recipe, RecipeError, load_recipe
 
@@ -64,9 +65,10 @@ class Run:
         self.generator = torch.Generator(device).manual_seed(recipe.seed)
         self.epoch = 0
         self.best = 0.0
-        self._adopt(EmotionVGG(recipe.stages[0].depth).to(device))
+        self.adopt(EmotionVGG(recipe.stages[0].depth).to(device))
 
-    def _adopt(self, model: EmotionVGG) -> None:
+    def adopt(self, model: EmotionVGG) -> None:
+        """Train this network from here on, with a fresh average and optimiser."""
         recipe = self.recipe
         self.model = model.to(memory_format=torch.channels_last)
         average = get_ema_multi_avg_fn(recipe.ema_decay)
@@ -81,7 +83,7 @@ class Run:
         if self.epoch == first and self.model.depth != stage.depth:
             views = stage.augmentation(faces[:512], stage.size, self.generator)
             shallow = self.average.module
-            self._adopt(grow(shallow, stage.depth, views))
+            self.adopt(grow(shallow, stage.depth, views))
 
     def measure_statistics(self, faces: torch.Tensor) -> None:
         """Give the averaged network normalisation statistics of its own.
@@ -149,7 +151,7 @@ class Run:
     def load(self, path: Path) -> None:
         """Go on from a checkpoint of the same recipe."""
         state = torch.load(path, map_location=self.device, weights_only=True)
-        self._adopt(EmotionVGG(state["depth"]).to(self.device))
+        self.adopt(EmotionVGG(state["depth"]).to(self.device))
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
@@ -158,8 +160,13 @@ class Run:
         self.epoch, self.best = state["epoch"], state["best"]
 
 
-def train(recipe: Recipe, splits: dict[str, Split], out: Path, resume: bool) -> Run:
-    """Train to the end of the recipe and leave ``last.pt``, ``best.pt`` and ``log.csv`` in out."""
+def train(
+    recipe: Recipe, splits: dict[str, Split], out: Path, resume: bool, start: Path | None = None
+) -> Run:
+    """Train to the end of the recipe and leave ``last.pt``, ``best.pt`` and ``log.csv`` in out.
+
+    ``start`` is an exported network to begin from instead of random weights.
+    """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     out.mkdir(parents=True, exist_ok=True)
     faces = torch.from_numpy(splits["Training"].images).to(device)
@@ -169,6 +176,10 @@ def train(recipe: Recipe, splits: dict[str, Split], out: Path, resume: bool) -> 
     run = Run(recipe, device)
     if resume and (out / "last.pt").exists():
         run.load(out / "last.pt")
+    elif start is not None:
+        stage, _ = recipe.stage_at(0)
+        views = stage.augmentation(faces[:512], stage.size, run.generator)
+        run.adopt(load_exported(start, views))
     while run.epoch < recipe.epochs:
         started = time.monotonic()
         run.enter_stage(faces)
@@ -199,6 +210,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True, help="fer2013.csv or .csv.gz")
     parser.add_argument("--votes", type=Path, help="fer2013new.csv of FER+")
     parser.add_argument("--out", type=Path, default=Path("var/training"))
+    parser.add_argument("--start", type=Path, help="an exported network to begin from")
     parser.add_argument("--resume", action="store_true", help="go on from OUT/last.pt")
     parser.add_argument("--threads", type=int, help="CPU threads (default: all)")
     options = parser.parse_args(arguments)
@@ -206,8 +218,9 @@ def main(arguments: list[str] | None = None) -> int:
         torch.set_num_threads(options.threads)
     try:
         recipe = load_recipe(options.recipe)
-        train(recipe, load_fer2013(options.data, options.votes), options.out, options.resume)
-    except (DataError, RecipeError, FloatingPointError) as error:
+        splits = load_fer2013(options.data, options.votes)
+        train(recipe, splits, options.out, options.resume, options.start)
+    except (DataError, ExportError, RecipeError, FloatingPointError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0

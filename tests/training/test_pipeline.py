@@ -60,8 +60,9 @@ def exported(trained, splits, tmp_path_factory):
     return path, export.export(trained / "best.pt", splits, path)
 
 
-def test_the_shipped_recipe_ends_with_the_network_that_is_served():
-    recipe = load_recipe(export.MODEL_PATH.parents[2] / "training" / "recipes" / "grown.toml")
+@pytest.mark.parametrize("name", ["grown", "continued"])
+def test_every_recipe_ends_with_the_network_that_is_served(name):
+    recipe = load_recipe(export.MODEL_PATH.parents[2] / "training" / "recipes" / f"{name}.toml")
     last, _ = recipe.stage_at(recipe.epochs - 1)
     assert (last.depth, last.size) == ("vgg19", 44)
 
@@ -156,7 +157,28 @@ def test_stored_kernels_are_the_trained_ones_to_float16(exported, trained):
     names = [name for name in stored if name.endswith(".float16")]
     assert len(names) == len(kernels) == 10
     for name, kernel in zip(names, kernels, strict=True):
-        assert stored[name] == pytest.approx(kernel, rel=1e-3, abs=1e-7)
+        np.testing.assert_allclose(stored[name], kernel, rtol=1e-3, atol=1e-7)
+
+
+def test_an_exported_network_can_be_trained_on_from_where_it_was(exported, splits):
+    path, metadata = exported
+    inputs = splits["Training"].inputs()
+    network = export.load_exported(path, inputs)
+    with torch.no_grad():
+        logits = network(splits["PublicTest"].inputs()) / metadata["temperature"]
+        network.dropout.p = 0.0
+        in_training = network.train()(inputs).softmax(1)
+        in_service = network.eval()(inputs).softmax(1)
+    served = EmotionClassifier(path).predict(evaluate.faces_of(splits["PublicTest"]))
+    assert np.abs(served - logits.softmax(1).numpy()).max() < export.PARITY
+    assert (in_training - in_service).abs().max() < 0.05
+
+
+def test_a_file_that_is_no_export_cannot_be_started_from(recipe, splits, tmp_path):
+    odd = tmp_path / "odd.onnx"
+    odd.write_bytes(b"no network")
+    with pytest.raises(export.ExportError, match=r"odd\.onnx is no export"):
+        train(recipe, splits, tmp_path, resume=False, start=odd)
 
 
 def test_the_file_and_its_neighbour_tell_the_same(exported):
