@@ -1,9 +1,11 @@
 """Every error as RFC 9457 ``application/problem+json``, with a stable ``code``."""
 
+from contextlib import suppress
 from http import HTTPStatus
 
+from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
-from django.http import Http404, HttpResponse, JsonResponse, UnreadablePostError
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from rest_framework import exceptions
 from rest_framework.views import set_rollback
 
@@ -18,6 +20,9 @@ RETRY_AFTER = 30
 UPLOAD_STATUS = {"file_too_large": 413, "unsupported_format": 415}
 """What is answered to a refused file; every other code of ``UploadError`` is a 422."""
 
+LONGEST_READING = 10 * settings.MAX_UPLOAD_MB * 1024 * 1024
+"""Bytes. Who sends even more is cut off."""
+
 NOT_FOUND = "Nothing is here, or it belongs to somebody else."
 
 
@@ -30,6 +35,7 @@ def problem_handler(exc: Exception, context: dict) -> HttpResponse | None:
     if answer is None:
         return None
     set_rollback()
+    _read_to_the_end(context["request"]._request)
     status, code, detail, members, headers = answer
     problem = {
         "type": "about:blank",
@@ -41,6 +47,14 @@ def problem_handler(exc: Exception, context: dict) -> HttpResponse | None:
         **members,
     }
     return JsonResponse(problem, status=status, content_type=MEDIA_TYPE, headers=headers)
+
+
+def _read_to_the_end(request: HttpRequest) -> None:
+    """Take and drop what is left of a body: a client that still sends hears no answer."""
+    with suppress(OSError, ValueError):
+        if int(request.META.get("CONTENT_LENGTH") or 0) <= LONGEST_READING:
+            while request.read(65_536):
+                pass
 
 
 def _describe(exc: Exception) -> tuple[int, str, str, dict, dict] | None:

@@ -107,7 +107,9 @@ class PredictionSerializer(serializers.ModelSerializer):
 
     photo = PhotoSerializer()
     faces = FaceSerializer(many=True, help_text="Largest first; empty where no face was found.")
-    advice = serializers.ListField(child=serializers.CharField())
+    advice = serializers.ListField(
+        child=serializers.CharField(), help_text="Stable words, such as `no_face`."
+    )
     model = serializers.SerializerMethodField(help_text="Null until a network has answered.")
     error = serializers.SerializerMethodField(help_text="Null unless the prediction failed.")
 
