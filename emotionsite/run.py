@@ -119,7 +119,7 @@ def run(processes: Processes) -> None:
     """Start everything and watch over it; ends only by an exception."""
     environ.Env.read_env(BASE_DIR / ".env")
     data_dir = Path(os.environ.get("DATA_DIR", BASE_DIR / "var")).resolve()
-    held = lock(data_dir)  # noqa: F841
+    held = lock(data_dir)  # noqa: F841, the lock lasts as long as this name.
     listener = listen(os.environ.get("HOST", "127.0.0.1"), os.environ.get("PORT", "8000"))
     if not os.environ.get("SECRET_KEY"):
         os.environ["SECRET_KEY"] = kept_secret_key(data_dir / "secret_key")
