@@ -33,7 +33,9 @@ MAX_UPLOAD_MB = env.int("MAX_UPLOAD_MB", 20)
 MAX_UPLOAD_MEGAPIXELS = env.int("MAX_UPLOAD_MEGAPIXELS", 64)
 QUEUE_LIMIT = env.int("QUEUE_LIMIT", 10_000)
 WORKER_THREADS = env.int("WORKER_THREADS", 0)
-MODEL_PATH = env("MODEL_PATH", default=str(BASE_DIR / "mlcore" / "models" / "vgg19-fer2013.onnx"))
+MODEL_PATH = env("MODEL_PATH", default="") or str(
+    BASE_DIR / "mlcore" / "models" / "vgg19-fer2013.onnx"
+)
 RETENTION_DAYS = env.int("RETENTION_DAYS", 0)
 SIGNUP_OPEN = env.bool("SIGNUP_OPEN", True)
 
