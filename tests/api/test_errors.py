@@ -1,17 +1,13 @@
 """Bad input: always a problem document with a code, never a 500, and nothing is kept of it."""
 
-import http.client
 import io
-import json
 import struct
 import zlib
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 from django.core.files.storage import default_storage
 from django.test import Client
-from knox.models import AuthToken
 from PIL import Image
 from rest_framework.throttling import AnonRateThrottle
 
@@ -147,23 +143,6 @@ def test_an_absurd_id_is_a_404(client, path, method):
     if path.endswith("image/") and method == "delete":
         return
     assert_problem(getattr(client, method)(f"{PREDICTIONS}{path}"), 404, "not_found")
-
-
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize(("token", "status"), [("right", 413), ("wrong", 401)])
-def test_who_sends_too_much_hears_why(live_server, owner, token, status):
-    if token == "right":
-        token = AuthToken.objects.create(owner)[1]
-    connection = http.client.HTTPConnection(live_server.thread.host, live_server.thread.port)
-    connection.request(
-        "POST",
-        PREDICTIONS,
-        body(part("image", bytes(30 * 1024 * 1024), "a.jpg")),
-        {"Authorization": f"Token {token}", "Content-Type": MULTIPART},
-    )
-    with closing(connection), connection.getresponse() as response:
-        assert response.status == status
-        assert json.load(response)["status"] == status
 
 
 class TestCorrections:

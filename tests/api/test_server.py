@@ -1,0 +1,43 @@
+"""What only the real web server shows: it drops a connection on which a body was left unread."""
+
+import http.client
+import json
+import socket
+import sys
+from contextlib import closing
+
+import pytest
+from knox.models import AuthToken
+
+from emotionsite.processes import Processes
+from emotionsite.run import WEB
+from predictions.models import Photo
+from tests.support.api import PREDICTIONS
+
+
+@pytest.fixture
+def web(transactional_db, static_files):
+    """Host and port of a gunicorn on the test database."""
+    processes = Processes()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        command = [sys.executable, *WEB, "--bind", f"fd://{listener.fileno()}"]
+        processes.start("web", command, pass_fds=[listener.fileno()])
+        yield listener.getsockname()
+        processes.stop("web")
+
+
+def test_who_sends_too_much_hears_why(web, owner):
+    _, right = AuthToken.objects.create(owner)
+    start = b'--b\r\nContent-Disposition: form-data; name="image"; filename="a.jpg"\r\n\r\n'
+    photo = start + bytes(30 * 1024 * 1024) + b"\r\n--b--\r\n"
+    for token, status in ((right, 413), ("wrong", 401)):
+        headers = {
+            "Authorization": f"Token {token}",
+            "Content-Type": "multipart/form-data; boundary=b",
+        }
+        connection = http.client.HTTPConnection(*web, timeout=60)
+        connection.request("POST", PREDICTIONS, photo, headers)
+        with closing(connection), connection.getresponse() as response:
+            assert response.status == status
+            assert json.load(response)["status"] == status
+    assert not Photo.objects.exists()
