@@ -65,44 +65,28 @@ def storage(settings, tmp_path) -> Path:
 @pytest.fixture
 def queue(owner, make_image) -> Callable:
     """A function that submits a photo of the owner, or of ``user``, and leaves it queued."""
-    from django.core.files.base import ContentFile
-
-    from predictions import services
-    from predictions.uploads import validate
+    from tests.support import records
 
     def queue(content: bytes | None = None, *, user=owner, name: str = "photo.jpg"):
-        upload = validate(ContentFile(content or make_image(), name))
-        return services.submit(user, upload, force=True)[0]
+        return records.queue(user, content or make_image(), name)
 
     return queue
 
 
 @pytest.fixture
-def analyse(queue, astronaut: bytes) -> Callable:
+def analyse(owner, astronaut: bytes) -> Callable:
     """A function that submits a photo and analyses it in this process."""
-    from predictions import tasks
+    from tests.support import records
 
-    def analyse(content: bytes = astronaut, **options):
-        prediction = queue(content, **options)
-        tasks.analyse(str(prediction.pk))
-        prediction.refresh_from_db()
-        return prediction
+    def analyse(content: bytes = astronaut, *, user=owner, name: str = "photo.jpg"):
+        return records.analyse(user, content, name)
 
     return analyse
 
 
 @pytest.fixture
-def demo(analyse):
+def demo(db, astronaut: bytes):
     """A published picture of the gallery."""
-    from predictions.models import DemoImage
+    from tests.support import records
 
-    return DemoImage.objects.create(
-        prediction=analyse(user=None),
-        slug="a-smile",
-        title="A smile",
-        caption="Teeth help.",
-        expected="happy",
-        credit="NASA",
-        licence="Public domain",
-        is_published=True,
-    )
+    return records.publish(astronaut)

@@ -9,6 +9,8 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from PIL import Image
 
+from tests.support.pictures import crowd, one_face
+
 
 def photo(content: bytes, name: str = "photo.jpg") -> SimpleUploadedFile:
     return SimpleUploadedFile(name, content)
@@ -172,8 +174,7 @@ def encoded(image: Image.Image, format: str, **options) -> bytes:
 
 @pytest.fixture(scope="session")
 def face(astronaut) -> Image.Image:
-    """A face with its surroundings, 200 × 200 pixels."""
-    return Image.open(io.BytesIO(astronaut)).convert("RGB").crop((124, 0, 324, 200))
+    return one_face(astronaut)
 
 
 class TestUnusualPhotos:
@@ -203,11 +204,8 @@ class TestUnusualPhotos:
         assert "<h1>No face found</h1>" in page
         assert "well lit" in page
 
-    def test_twelve_faces(self, result, face):
-        crowd = Image.new("RGB", (800, 600))
-        for n in range(12):
-            crowd.paste(face, (n % 4 * 200, n // 4 * 200))
-        prediction, page = result(encoded(crowd, "JPEG", quality=95))
+    def test_twelve_faces(self, result, astronaut):
+        prediction, page = result(crowd(astronaut, 4, 3))
         assert prediction.faces.count() == 12
         assert "Face 1 of 12" in page
         assert all(f'id="face-{number}"' in page for number in range(1, 13))

@@ -1,0 +1,116 @@
+"""Every page under axe-core, light and dark, wide and narrow; and what axe cannot see."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.test import Client
+
+from tests.support.pictures import crowd
+from tests.support.waiting import wait_until
+
+PASSWORD = "correct horse battery"
+STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+VISITOR_PAGES = [
+    "/",
+    "/gallery/",
+    "/gallery/a-smile/",
+    "/about/",
+    "/accounts/login/",
+    "/accounts/signup/",
+    "/accounts/password/reset/",
+    "/accounts/password/reset/done/",
+    "/nothing/",
+]
+
+
+@pytest.fixture
+def site(worker, astronaut: bytes, make_image, live_server):
+    """Return who visits: cookies and addresses of a visitor, a newcomer and a user of long."""
+    from emotionsite.accounts.models import User
+    from predictions.models import Prediction
+    from tests.support import records
+
+    user = User.objects.create_user("grace", "grace@example.org", PASSWORD)
+    records.publish(astronaut)
+    answered = records.queue(user, astronaut)
+    several = records.queue(user, crowd(astronaut, 3, 1))
+    faceless = records.queue(user, make_image())
+    damaged = records.queue(user, make_image(size=(800, 600))[:4000], "damaged.jpg")
+    wait_until(lambda: not Prediction.objects.filter(status__in=["queued", "running"]), 30)
+    worker.stop()
+    waiting = records.queue(user, make_image(size=(90, 90)))
+    canceled = records.queue(user, make_image(size=(80, 80)))
+    Prediction.objects.filter(pk=canceled.pk).update(status="canceled")
+    pages = [
+        p.get_absolute_url() for p in (answered, several, faceless, damaged, waiting, canceled)
+    ]
+    pages += ["/", "/predictions/", "/predictions/?emotion=fear", f"{pages[0]}delete/"]
+    pages += ["/account/", "/account/delete/", "/accounts/email/", "/accounts/password/change/"]
+    newcomer = User.objects.create_user("ada")
+    user.accept_notice()
+    return [
+        ([], VISITOR_PAGES),
+        ([session(newcomer, live_server.url)], ["/", "/predictions/"]),
+        ([session(user, live_server.url)], pages),
+    ]
+
+
+def session(user, address: str) -> dict:
+    """Return the cookie of this user's session."""
+    client = Client()
+    client.force_login(user)
+    return {"name": "sessionid", "value": client.cookies["sessionid"].value, "url": address}
+
+
+@pytest.fixture
+def visit(browser, live_server, static_files, site):
+    """A function that yields (address, page) for every page, in a window of this kind."""
+
+    def visit(width: int, scheme: str):
+        for cookies, addresses in site:
+            context = browser.new_context(
+                base_url=live_server.url,
+                color_scheme=scheme,
+                viewport={"width": width, "height": 800},
+                reduced_motion="reduce",
+            )
+            context.add_cookies(cookies)
+            page = context.new_page()
+            for address in addresses:
+                page.goto(address)
+                yield address, page
+            context.close()
+
+    return visit
+
+
+def test_axe_finds_nothing(visit):
+    axe = Axe()
+    problems = []
+    # In the dark nothing changes but colours.
+    rules = {"light": STANDARDS, "dark": {"type": "rule", "values": ["color-contrast"]}}
+    for width, scheme in ((1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")):
+        for address, page in visit(width, scheme):
+            results = axe.run(page, options={"runOnly": rules[scheme]})
+            assert results.response["passes"], address
+            for violation in results.response["violations"]:
+                nodes = [node["html"] for node in violation["nodes"][:3]]
+                problems.append(f"{address} {width} {scheme}: {violation['id']} {nodes}")
+    assert not problems, "\n".join(problems)
+
+
+def test_nothing_is_cut_off_at_320_pixels(visit):
+    too_wide = [
+        address
+        for address, page in visit(320, "light")
+        if page.evaluate("document.documentElement.scrollWidth > innerWidth")
+    ]
+    assert too_wide == []
+
+
+def test_first_tab_leads_to_the_content(page):
+    page.goto("/about/")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"

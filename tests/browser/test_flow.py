@@ -1,0 +1,182 @@
+"""The main job in a real browser: sign up, upload, see the result appear, history, delete."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.support.pictures import crowd
+from tests.support.waiting import wait_until
+
+PASSWORD = "correct horse battery"
+RESULT = re.compile(r"/predictions/[0-9a-f-]{36}/")
+
+
+def file(name: str, content: bytes) -> dict:
+    return {"name": name, "mimeType": "image/png", "buffer": content}
+
+
+def sign_up(page: Page) -> None:
+    page.goto("/")
+    page.get_by_role("link", name="Sign up").click()
+    page.get_by_label("Username").fill("grace")
+    page.get_by_label("Email").fill("grace@example.org")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_label("Password (again)").fill(PASSWORD)
+    page.get_by_role("button", name="Sign up").click()
+    expect(page.get_by_role("heading", name="Before your first photo")).to_be_visible()
+
+
+def look_at_history_and_delete(page: Page) -> None:
+    page.get_by_role("link", name="History").click()
+    card = page.locator(".card")
+    expect(card).to_have_count(1)
+    thumbnail = card.locator("img")
+    thumbnail.scroll_into_view_if_needed()
+    expect(thumbnail).to_have_js_property("complete", True)
+    assert thumbnail.evaluate("image => image.naturalWidth") > 0
+    card.get_by_role("link").click()
+    page.get_by_role("link", name="Delete").click()
+    page.get_by_role("button", name="Delete").click()
+    expect(page.get_by_text("Nothing here yet")).to_be_visible()
+
+
+@pytest.fixture
+def grace(db):
+    from emotionsite.accounts.models import User
+
+    user = User.objects.create_user("grace", "grace@example.org", PASSWORD)
+    user.accept_notice()
+    return user
+
+
+@pytest.fixture
+def logged_in(page: Page, grace, client, live_server) -> Page:
+    """A page of a user who has agreed to the notice, at the upload."""
+    client.force_login(grace)
+    cookie = client.cookies["sessionid"]
+    page.context.add_cookies([{"name": "sessionid", "value": cookie.value, "url": live_server.url}])
+    page.goto("/")
+    return page
+
+
+def test_result_appears_without_reloading(worker, page: Page, astronaut: bytes):
+    worker.stop()
+    sign_up(page)
+    page.locator("#photos").set_input_files(file("eileen.png", astronaut))
+    expect(page.locator("#chosen")).to_have_text("eileen.png")
+    page.get_by_label("I have read this").check()
+    page.get_by_role("button", name="Analyse").click()
+
+    page.wait_for_url(RESULT)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Queued")
+    page.evaluate("window.neverReloaded = true")
+    worker.start()
+    expect(page.locator("#result")).to_have_attribute("data-status", "succeeded", timeout=20_000)
+    assert page.evaluate("window.neverReloaded")
+    expect(page.locator(".bars li")).to_have_count(7)
+    heading = page.get_by_role("heading", level=1).inner_text()
+    expect(page).to_have_title(f"{heading} · Emotionsite")
+    expect(page.locator("#announcer")).to_have_text(heading)
+    hero = page.locator(".photo img")
+    expect(hero).to_have_js_property("complete", True)
+    assert hero.evaluate("image => image.naturalWidth") == 512
+    assert page.locator(".photo rect.box").bounding_box()["width"] > 20
+
+    look_at_history_and_delete(page)
+    page.get_by_role("link", name="New photo").click()
+    expect(page.get_by_label("I have read this")).to_have_count(0)
+
+
+def test_without_javascript(worker, browser, live_server, static_files, astronaut: bytes):
+    context = browser.new_context(base_url=live_server.url, java_script_enabled=False)
+    page = context.new_page()
+    sign_up(page)
+    page.get_by_label("I have read this").check()
+    page.locator("#photos").set_input_files(file("eileen.png", astronaut))
+    page.get_by_role("button", name="Analyse").click()
+    expect(page).to_have_url(RESULT)
+    # The waiting page reloads itself.
+    expect(page.locator("#result")).to_have_attribute("data-status", "succeeded", timeout=20_000)
+    expect(page.locator(".bars li")).to_have_count(7)
+    look_at_history_and_delete(page)
+    context.close()
+
+
+def test_several_photos_become_cards(worker, logged_in: Page, astronaut: bytes, make_image):
+    page = logged_in
+    page.locator("#photos").set_input_files(
+        [
+            file("eileen.png", astronaut),
+            file("words.jpg", b"These are words."),
+            file("stripes.jpg", make_image()),
+        ]
+    )
+    done = page.locator('.card[data-status="succeeded"]')
+    expect(done).to_have_count(2, timeout=20_000)
+    expect(page.locator(".card.refused")).to_contain_text("unsupported_format")
+    expect(page.locator(".card").filter(has_text="stripes.jpg")).to_contain_text("No face found")
+    assert page.url.endswith("/")
+    done.filter(has_text="eileen.png").get_by_role("link").click()
+    expect(page).to_have_url(RESULT)
+
+
+@pytest.mark.parametrize("way", ["drop", "paste"])
+def test_dropped_and_pasted(way, worker, logged_in: Page, make_image):
+    page = logged_in
+    page.evaluate(
+        """([way, bytes]) => {
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([new Uint8Array(bytes)], "a.jpg", {type: "image/jpeg"}));
+            const event = way === "drop"
+                ? new DragEvent("drop", {dataTransfer: transfer, bubbles: true, cancelable: true})
+                : new ClipboardEvent("paste", {clipboardData: transfer, bubbles: true});
+            document.body.dispatchEvent(event);
+        }""",
+        [way, list(make_image())],
+    )
+    expect(page).to_have_url(RESULT)
+    expect(page.get_by_role("heading", name="No face found")).to_be_visible(timeout=20_000)
+
+
+def test_a_lost_connection_is_told(redis_server, logged_in: Page, make_image):
+    page = logged_in
+    page.route("**/uploads/", lambda route: route.abort())
+    page.locator("#photos").set_input_files(file("a.jpg", make_image()))
+    expect(page.locator(".card.refused")).to_contain_text("connection_lost")
+    page.unroute("**/uploads/")
+    page.locator("#photos").set_input_files(file("a.jpg", make_image()))
+    expect(page).to_have_url(RESULT)
+
+
+def test_faces_are_chosen_by_box_and_by_keyboard(worker, logged_in: Page, grace, astronaut: bytes):
+    from tests.support import records
+
+    prediction = records.queue(grace, crowd(astronaut, 3, 1))
+
+    page = logged_in
+    page.goto(prediction.get_absolute_url())
+    expect(page.get_by_text("Face 1 of 3")).to_be_visible(timeout=20_000)
+    page.evaluate("window.neverReloaded = true")
+    page.locator("#face-2").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Face 2 of 3")).to_be_visible()
+    expect(page).to_have_url(re.compile(r"\?face=2$"))
+    expect(page.locator("#face-2")).to_be_focused()
+    assert page.evaluate("window.neverReloaded")
+    page.locator(".photo a").nth(2).locator("rect.box").click()
+    expect(page.get_by_text("Face 3 of 3")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_text("Face 2 of 3")).to_be_visible()
+
+
+def test_demo_picture_with_a_click(worker, logged_in: Page, astronaut: bytes):
+    from tests.support import records
+
+    demo = records.publish(astronaut).prediction
+    wait_until(lambda: type(demo).objects.get(pk=demo.pk).status == "succeeded", 20)
+    page = logged_in
+    page.reload()
+    page.get_by_role("button", name="A smile").click()
+    expect(page).to_have_url(RESULT)
+    expect(page.locator("#result")).to_have_attribute("data-status", "succeeded", timeout=20_000)
