@@ -6,6 +6,7 @@ import environ
 import structlog
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
+from whitenoise.compress import Compressor
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -14,9 +15,12 @@ environ.Env.read_env(BASE_DIR / ".env")
 
 DEBUG = env.bool("DEBUG", False)
 DATA_DIR = Path(env("DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
-DATA_DIR.mkdir(parents=True, exist_ok=True)
+DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-SECRET_KEY = env("SECRET_KEY", default="")
+_kept_key = DATA_DIR / "secret_key"
+SECRET_KEY = env("SECRET_KEY", default="") or (
+    _kept_key.read_text().strip() if _kept_key.is_file() else ""
+)
 if not SECRET_KEY:
     if not DEBUG:
         raise ImproperlyConfigured(
@@ -165,6 +169,8 @@ STORAGES = {
     },
 }
 STATIC_URL = "static/"
+# Source maps are for debuggers only: compressing them doubles the time of collecting.
+WHITENOISE_SKIP_COMPRESS_EXTENSIONS = (*Compressor.SKIP_COMPRESS_EXTENSIONS, "map")
 STATIC_ROOT = DATA_DIR / "static"
 STATICFILES_DIRS: list = []
 
