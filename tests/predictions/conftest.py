@@ -16,6 +16,12 @@ def owner(db):
 
 
 @pytest.fixture(autouse=True)
+def nobody_else_works(_worker) -> None:
+    """End the worker of earlier tests: here the tests themselves do its work, step by step."""
+    _worker.stop()
+
+
+@pytest.fixture(autouse=True)
 def storage(settings, tmp_path) -> Path:
     """The folder of a storage that is empty at first, so that a test can count files."""
     media = {**settings.STORAGES["default"]}
