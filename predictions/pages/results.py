@@ -29,8 +29,11 @@ def owned(request: HttpRequest, pk) -> Prediction:
 
 
 def poll_milliseconds(prediction: Prediction) -> int:
-    """Return how long a page waits between two looks: quick at first, for warm workers."""
-    waited = timezone.now() - prediction.created_at
+    """Return how long a page waits between two looks: a warm worker needs a fraction of a second,
+    and who has waited for long is not helped by haste."""
+    waited = timezone.now() - (prediction.sent_at or prediction.created_at)
+    if waited < timedelta(seconds=3):
+        return 150
     return 400 if waited < timedelta(seconds=20) else 2000
 
 
@@ -82,12 +85,14 @@ def progress(request: HttpRequest, pk) -> HttpResponse:
     """Answer a waiting page: nothing new (204), another state, or the whole result."""
     prediction = owned(request, pk)
     wait = poll_milliseconds(prediction)
-    if request.GET.get("seen") == f"{prediction.status}-{wait}":
+    seen = request.GET.get("seen", "")
+    if seen == f"{prediction.status}-{wait}":
         return HttpResponse(status=204)
     context = faces_context(prediction, None) | _neighbours(prediction)
     context["poll_milliseconds"] = wait
     status = STOP_POLLING if prediction.is_finished else 200
-    return render(request, "predictions/_result.html", context | {"announce": True}, status=status)
+    context["announce"] = not seen.startswith(prediction.status)
+    return render(request, "predictions/_result.html", context, status=status)
 
 
 @require_safe
@@ -144,7 +149,5 @@ def correct(request: HttpRequest, pk, number: int) -> HttpResponse:
     if not form.is_valid():
         raise Http404
     services.correct(face, form.cleaned_data["label"])
-    messages.success(
-        request, _("Your own word for this face is kept beside the answer.")
-    )
+    messages.success(request, _("Your own word for this face is kept beside the answer."))
     return redirect(f"{prediction.get_absolute_url()}?face={number}")

@@ -50,12 +50,17 @@ class TestProgress:
     def test_polling_slows_down(self, queue, client, page):
         from datetime import timedelta
 
+        from django.utils import timezone
+
         prediction = queue()
         html = page(prediction)
-        assert "every 400ms" in html
-        prediction.created_at -= timedelta(minutes=1)
-        prediction.save()
-        assert "every 2000ms" in poll(client, html).content.decode()
+        assert "every 150ms" in html
+        for seconds, interval in ((5, 400), (30, 2000)):
+            prediction.created_at = timezone.now() - timedelta(seconds=seconds)
+            prediction.save()
+            html = poll(client, html).content.decode()
+            assert f"every {interval}ms" in html
+            assert "announcer" not in html  # Nothing has happened that is worth hearing.
 
 
 class TestAnswer:
