@@ -1,5 +1,6 @@
 """Settings. Every knob is read from the environment here and nowhere else; see .env.example."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import environ
@@ -228,7 +229,11 @@ REST_FRAMEWORK = {
     "NUM_PROXIES": TRUSTED_PROXIES,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
-REST_KNOX = {"AUTH_HEADER_PREFIX": "Token", "TOKEN_LIMIT_PER_USER": 20}
+REST_KNOX = {
+    "AUTH_HEADER_PREFIX": "Token",
+    "TOKEN_TTL": timedelta(days=90),
+    "TOKEN_LIMIT_PER_USER": 20,
+}
 SPECTACULAR_SETTINGS = {
     "TITLE": "Emotionsite API",
     "VERSION": "1",
