@@ -171,6 +171,14 @@ class Face(models.Model):
     def emoji(self) -> str:
         return EMOJI[self.label]
 
+    def overlap(self, other: "Face") -> float:
+        """Return the two boxes' intersection over union, 0...1."""
+        across = min(self.x + self.width, other.x + other.width) - max(self.x, other.x)
+        down = min(self.y + self.height, other.y + other.height) - max(self.y, other.y)
+        common = max(across, 0) * max(down, 0)
+        union = self.width * self.height + other.width * other.height - common
+        return common / union if union else 0.0
+
     @property
     def ranked(self) -> list[tuple[str, str, float]]:
         """Return (label, emoji, probability) of all seven emotions, in the fixed order."""

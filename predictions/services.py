@@ -178,8 +178,7 @@ def complete(prediction: Prediction, analysis, renditions) -> bool:
             transaction.on_commit(lambda: delete_files([upload]))
         # An analysis of the display copy is measured in that copy's pixels.
         scale_x, scale_y = photo.width / analysis.width, photo.height / analysis.height
-        prediction.faces.all().delete()
-        Face.objects.bulk_create(
+        faces = [
             Face(
                 prediction=prediction,
                 index=index,
@@ -194,8 +193,19 @@ def complete(prediction: Prediction, analysis, renditions) -> bool:
                 probabilities=dict(face.probabilities),
             )
             for index, face in enumerate(analysis.faces)
-        )
+        ]
+        _keep_corrections(list(prediction.faces.exclude(correction="")), faces)
+        prediction.faces.all().delete()
+        Face.objects.bulk_create(faces)
     return True
+
+
+def _keep_corrections(old: list[Face], new: list[Face]) -> None:
+    """Carry what the owner said of a face over to the same face of a new analysis."""
+    for face in new:
+        for other in old:
+            if face.overlap(other) > 0.5:
+                face.correction, face.corrected_at = other.correction, other.corrected_at
 
 
 def fail(prediction: Prediction, code: str, detail: str, *, keep_upload: bool = True) -> bool:

@@ -317,6 +317,19 @@ def test_rerun_of_reduced_copy_keeps_boxes_in_pixels_of_the_photo(
         assert getattr(after, side) == pytest.approx(getattr(before, side), abs=40)
 
 
+def test_rerun_keeps_what_the_owner_called_the_same_face(owner, astronaut, analyser, submit):
+    prediction = submit(owner, astronaut)
+    finish(analyser, services.claim(str(prediction.pk)))
+    services.correct(Face.objects.get(), "surprise")
+    services.rerun(prediction)
+    finish(analyser, services.claim(str(prediction.pk)))
+    assert Face.objects.get().correction == "surprise"
+    Face.objects.update(x=0, y=0, width=20, height=20)
+    services.rerun(prediction)
+    finish(analyser, services.claim(str(prediction.pk)))
+    assert Face.objects.get().correction == ""
+
+
 def test_unfinished_prediction_is_not_rerun(owner, make_image, submit):
     prediction = submit(owner, make_image())
     with pytest.raises(services.NotAllowed) as caught:
