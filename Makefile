@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint train-help clean
+.PHONY: help run test lint bench train-help clean
 
 help: ## List these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{ printf "make %-12s %s\n", $$1, $$2 }'
@@ -19,6 +19,9 @@ lint: .venv/testing ## Check style, the deployment settings and that no migratio
 	$(BIN)/ruff format --check
 	SITE_TLS=true SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(50))') $(BIN)/python manage.py check --deploy --fail-level WARNING
 	DEBUG=true DATABASE_URL=sqlite://:memory: $(BIN)/python manage.py makemigrations --check --dry-run
+
+bench: .venv/testing ## Measure how long people wait for an answer
+	$(BIN)/python tests/benchmarks/first_answer.py
 
 train-help: .venv/testing ## Show how a network is trained
 	@$(BIN)/python -m training.train --help

@@ -1,0 +1,120 @@
+"""How long people wait: ``make bench``.
+
+Starts the site as ``make run`` does, with a data folder of its own, and measures in Chromium the
+time from the click on *Analyse* to the visible result, for the first photo after the start and for
+later ones; then the whole command ``python -m mlcore`` on the same portrait.
+"""
+
+import io
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Page, expect, sync_playwright
+from skimage import data
+
+BASE_DIR = Path(__file__).resolve().parents[2]
+PASSWORD = "only-for-this-benchmark"
+LATER = 7
+
+
+def portrait(number: int) -> bytes:
+    """Return the astronaut's portrait as a PNG; every number is another file to the site."""
+    image = Image.fromarray(data.astronaut())
+    image.putpixel((0, 0), (number, 0, 0))
+    stream = io.BytesIO()
+    image.save(stream, "PNG")
+    return stream.getvalue()
+
+
+def log_in(page: Page, address: str) -> None:
+    page.goto(f"{address}/accounts/login/")
+    page.get_by_label("Username").fill("bench")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+
+
+def seconds_to_result(page: Page, address: str, number: int) -> float:
+    """Upload a photo in the page and return the seconds from the click to its answer."""
+    page.goto(address)
+    if (notice := page.get_by_label("I have read this")).count():
+        notice.check()
+        file = {"name": f"{number}.png", "mimeType": "image/png", "buffer": portrait(number)}
+        page.locator("#photos").set_input_files(file)
+        started = time.perf_counter()
+        page.get_by_role("button", name="Analyse").click()
+    else:
+        # Once the notice is agreed to, choosing a file is the click that sends it.
+        file = {"name": f"{number}.png", "mimeType": "image/png", "buffer": portrait(number)}
+        started = time.perf_counter()
+        page.locator("#photos").set_input_files(file)
+    page.locator("#result[data-status=succeeded] .bars li").first.wait_for()
+    seconds = time.perf_counter() - started
+    expect(page.locator(".bars li")).to_have_count(7)
+    return seconds
+
+
+def seconds_of_command(photo: Path) -> float:
+    started = time.perf_counter()
+    command = [sys.executable, "-m", "mlcore", str(photo)]
+    answer = subprocess.run(command, cwd=BASE_DIR, check=True, capture_output=True, text=True)
+    seconds = time.perf_counter() - started
+    if "happy" not in answer.stdout:
+        raise SystemExit(f"the portrait is not happy:\n{answer.stdout}")
+    return seconds
+
+
+def main() -> None:
+    folder = Path(tempfile.mkdtemp())
+    address = f"http://127.0.0.1:{os.environ.get('PORT', '8765')}"
+    environment = os.environ | {
+        "DATA_DIR": str(folder),
+        "PORT": address.rpartition(":")[2],
+        "DJANGO_SUPERUSER_USERNAME": "bench",
+        "DJANGO_SUPERUSER_PASSWORD": PASSWORD,
+    }
+    command = [sys.executable, "-m", "emotionsite.run"]
+    with (folder / "log").open("wb") as log:
+        started = time.perf_counter()
+        site = subprocess.Popen(command, cwd=BASE_DIR, env=environment, stdout=log, stderr=log)
+        try:
+            while "Emotionsite is ready" not in (output := (folder / "log").read_text()):
+                if site.poll() is not None:
+                    raise SystemExit(output)
+                time.sleep(0.05)
+            print(f"site ready, installed before: {time.perf_counter() - started:.1f} s")
+            with sync_playwright() as playwright:
+                browser = playwright.chromium.launch(
+                    executable_path=os.environ.get("CHROMIUM") or shutil.which("chromium"),
+                    args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+                )
+                page = browser.new_page()
+                log_in(page, address)
+                first = seconds_to_result(page, address, 0)
+                later = [seconds_to_result(page, address, n) for n in range(1, LATER + 1)]
+                browser.close()
+            print(f"first photo, click to result: {first:.2f} s")
+            print(
+                f"later photos: median {statistics.median(later):.2f} s, slowest {max(later):.2f} s"
+            )
+        finally:
+            site.terminate()
+            site.wait()
+    photo = folder / "portrait.png"
+    photo.write_bytes(portrait(0))
+    whole = [seconds_of_command(photo) for _ in range(LATER)]
+    print(
+        f"python -m mlcore: first {whole[0]:.2f} s, median {statistics.median(whole):.2f} s, "
+        f"slowest {max(whole):.2f} s"
+    )
+    shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()
