@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from mlcore.errors import MLCoreError
 from mlcore.model_info import read_model_info
@@ -107,6 +107,7 @@ def card(request: HttpRequest, pk) -> HttpResponse:
     return render(request, "predictions/_card.html", context, status=status)
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def delete(request: HttpRequest, pk) -> HttpResponse:
     """Ask first; then the record, the photo and every file of it are gone."""
