@@ -194,6 +194,7 @@ def test_the_documentation_comes_from_this_host_under_the_sites_own_policy(visit
 
 
 @pytest.mark.parametrize("charset", ["zlib", "hex", "rot13", "undefined", "utf-16", "idna"])
+@pytest.mark.django_db
 def test_no_charset_confuses_us(charset, static_files):
     from emotionsite.wsgi import application  # It looks for the static files at once.
 
