@@ -173,7 +173,6 @@ STATIC_URL = "static/"
 # Source maps are for debuggers only: compressing them doubles the time of collecting.
 WHITENOISE_SKIP_COMPRESS_EXTENSIONS = (*Compressor.SKIP_COMPRESS_EXTENSIONS, "map")
 STATIC_ROOT = DATA_DIR / "static"
-STATICFILES_DIRS: list = []
 
 # Accounts: https://docs.allauth.org/en/latest/account/configuration.html
 AUTH_USER_MODEL = "accounts.User"
@@ -250,12 +249,12 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
-# Language and time
+# Language and time: a language that only Django and allauth speak would be mixed into our English.
 LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English")]
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"
-LOCALE_PATHS = [BASE_DIR / "locale"]
 
 # Security: https://docs.djangoproject.com/en/5.2/topics/security/
 # A site behind TLS says so with SITE_TLS; on a laptop plain HTTP must work.
@@ -279,7 +278,6 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
     }
 }
-FILE_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 
 # Logs: one line an event, readable on a terminal, JSON elsewhere.
 LOG_JSON = env.bool("LOG_JSON", False)
