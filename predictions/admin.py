@@ -181,7 +181,8 @@ class DemoImageAdmin(admin.ModelAdmin):
 
 class FaceInline(admin.TabularInline):
     model = Face
-    fields = ("index", "label", "confidence", "unsure", "detection_confidence", "correction")
+    # Without the owner's correction: the page promises that nobody else sees it.
+    fields = ("index", "label", "confidence", "unsure", "detection_confidence")
     extra = 0
     can_delete = False
 
