@@ -9,6 +9,8 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 
+from emotionsite.checks import storage_is_writable
+
 
 def _database() -> None:
     with connection.cursor() as cursor:
@@ -23,6 +25,9 @@ def _broker() -> None:
 
 
 def _storage() -> None:
+    # A folder answers that there is nothing in it also where nothing can be written to it.
+    if problems := storage_is_writable(None):
+        raise OSError(problems[0].msg)
     default_storage.exists("photos")
 
 
