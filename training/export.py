@@ -104,7 +104,7 @@ def build(stages: list[list[tuple[np.ndarray, np.ndarray]]], head: nn.Linear) ->
     shape = ["N", 3, INPUT_SIZE, INPUT_SIZE]
     graph = helper.make_graph(
         nodes,
-        "vgg19-fer2013",
+        "fer2013",
         [helper.make_tensor_value_info("input", TensorProto.FLOAT, shape)],
         [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", len(LABELS)])],
         constants,
@@ -195,7 +195,7 @@ def export(checkpoint: Path, splits: dict[str, Split], out: Path) -> dict:
     metadata = {
         "labels": list(LABELS),
         "input_size": str(INPUT_SIZE),
-        "name": "vgg19-fer2013",
+        "name": f"{network.depth}-fer2013",
         "version": datetime.datetime.now(tz=datetime.UTC).strftime("%Y.%m.%d"),
         "temperature": 1.0,
         "unsure_threshold": 0.0,

@@ -1,6 +1,6 @@
 """Imports torchvision's VGG, also where torchvision's wheel and a CPU-only torch do not match.
 
-The registry's torchvision for Linux is built for CUDA. Beside a torch without CUDA its compiled
+The torchvision that pip finds for Linux is built for CUDA. Beside a torch without CUDA its compiled
 operators do not load, and the import stops at the first of them, though only object detectors use
 them. Their declarations are enough to go on.
 """
