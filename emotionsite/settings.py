@@ -139,6 +139,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "predictions.sweep", "schedule": 5.0, "options": {"expires": 5.0}},
+    "forget": {"task": "predictions.forget", "schedule": 600.0, "options": {"expires": 600.0}},
     "remove-orphans": {"task": "predictions.remove_orphans", "schedule": 86_400.0},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")

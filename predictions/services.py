@@ -29,6 +29,7 @@ log = structlog.get_logger(__name__)
 
 ANALYSE = "predictions.analyse"
 SWEEP = "predictions.sweep"
+FORGET = "predictions.forget"
 REMOVE_ORPHANS = "predictions.remove_orphans"
 
 MAX_ATTEMPTS = 3
@@ -314,6 +315,19 @@ def _delete_photo(instance: Prediction, **_kwargs) -> None:
 def _delete_photo_files(instance: Photo, **_kwargs) -> None:
     names = instance.file_names()
     transaction.on_commit(lambda: delete_files(names))
+
+
+def forget() -> None:
+    """Delete what users uploaded more than RETENTION_DAYS ago, at most 500 records at a time.
+
+    0 days keep everything; the gallery, which has no owner, stays in any case.
+    """
+    if settings.RETENTION_DAYS <= 0:
+        return
+    limit = timezone.now() - timedelta(days=settings.RETENTION_DAYS)
+    old = Prediction.objects.filter(owner__isnull=False, created_at__lt=limit)
+    for prediction in old.order_by("created_at")[:500]:
+        delete(prediction)
 
 
 def sweep() -> None:

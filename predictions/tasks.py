@@ -89,6 +89,12 @@ def sweep() -> None:
     services.sweep()
 
 
+@shared_task(name=services.FORGET)
+def forget() -> None:
+    """Delete what is older than the operator keeps it."""
+    services.forget()
+
+
 @shared_task(name=services.REMOVE_ORPHANS)
 def remove_orphans() -> None:
     """Remove stored files that no photo owns."""

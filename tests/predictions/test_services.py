@@ -2,12 +2,14 @@
 
 import io
 import threading
+from datetime import timedelta
 from functools import partial
 
 import pytest
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.db import connections, transaction
+from django.utils import timezone
 from PIL import Image
 
 from emotionsite.accounts.models import User
@@ -221,6 +223,22 @@ def test_deleted_account_takes_its_photos_along(owner, make_image, analyser, sub
     assert list(Prediction.objects.all()) == [kept]
     assert list(Photo.objects.all()) == [kept.photo]
     assert len(stored_files()) == 1
+
+
+@pytest.mark.parametrize(("days", "kept"), [(0, 3), (30, 2), (10, 1)])
+def test_old_photos_of_users_are_forgotten(
+    days, kept, owner, make_image, settings, submit, stored_files
+):
+    old, recent, demo = (
+        submit(user, make_image(size=(300 + n, 300))) for n, user in enumerate((owner, owner, None))
+    )
+    for prediction, age in ((old, 31), (recent, 20), (demo, 400)):
+        created_at = timezone.now() - timedelta(days=age)
+        Prediction.objects.filter(pk=prediction.pk).update(created_at=created_at)
+    settings.RETENTION_DAYS = days
+    services.forget()
+    assert Prediction.objects.filter(pk=demo.pk).exists()
+    assert (Prediction.objects.count(), len(stored_files())) == (kept, kept)
 
 
 def test_deleted_demo_image_takes_its_photo_along(make_image, submit, stored_files):
