@@ -86,6 +86,12 @@ def test_pages_of_a_visitor(demo, anonymous_client):
         check(response)
 
 
+def test_every_browser_gets_one_language(anonymous_client):
+    response = anonymous_client.get("/accounts/login/", headers={"Accept-Language": "de"})
+    check(response)
+    assert "Log in" in response.content.decode()
+
+
 def test_pages_of_an_owner(demo, analyse, client):
     from predictions.models import Status
 

@@ -200,6 +200,7 @@ def test_admin_sees_the_work_but_no_photo(admin_client, owner, submit, astronaut
     prediction = submit(owner, astronaut)
     Photo.objects.update(name="my secret.jpg")
     analyse_all()
+    services.correct(prediction.faces.get(), "disgust")
     for url in (
         reverse("admin:predictions_prediction_changelist"),
         reverse("admin:predictions_prediction_change", args=[prediction.pk]),
@@ -209,6 +210,7 @@ def test_admin_sees_the_work_but_no_photo(admin_client, owner, submit, astronaut
         assert "ada" in page
         for hidden in ("secret", "/image/", "/thumbnail/", prediction.photo.sha256, "photos/"):
             assert hidden not in page
+    assert "disgust" not in page, "the owner's own word is for the owner"
     assert admin_client.get(reverse("admin:predictions_prediction_add")).status_code == 403
     assert (
         admin_client.get(
