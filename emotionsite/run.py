@@ -77,6 +77,7 @@ def kept_secret_key(path: Path) -> str:
 def make_first_admin() -> None:
     """Make an admin where there is no user yet; a password made for it is shown this once."""
     from allauth.account.models import EmailAddress
+    from django.conf import settings
     from django.contrib.auth import get_user_model
 
     users = get_user_model().objects
@@ -84,6 +85,11 @@ def make_first_admin() -> None:
         return
     username = os.environ.get("DJANGO_SUPERUSER_USERNAME") or "admin"
     email = os.environ.get("DJANGO_SUPERUSER_EMAIL", "")
+    if settings.EMAIL_URL and not email:
+        sys.exit(
+            "Mail is configured (EMAIL_URL), so accounts need an address: "
+            "set DJANGO_SUPERUSER_EMAIL for the first admin."
+        )
     given = os.environ.get("DJANGO_SUPERUSER_PASSWORD")
     password = given or secrets.token_urlsafe(12)
     user = users.create_superuser(username, email, password)

@@ -112,6 +112,16 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+# Rate limits are counted here. All web processes share the files, and the log-in works on while
+# Redis is away.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+        "LOCATION": DATA_DIR / "cache",
+        "OPTIONS": {"MAX_ENTRIES": 10_000},
+    }
+}
+
 # Broker: https://docs.celeryq.dev/en/stable/userguide/configuration.html
 REDIS_URL = env("REDIS_URL", default="redis://127.0.0.1:6379/0")
 CELERY_BROKER_URL = (
@@ -149,7 +159,13 @@ STORAGE_URL = env("STORAGE_URL", default="")
 MEDIA_ROOT = BASE_DIR / "media" if "DATA_DIR" not in env.ENVIRON else DATA_DIR / "media"
 _media: dict = {
     "BACKEND": "django.core.files.storage.FileSystemStorage",
-    "OPTIONS": {"location": MEDIA_ROOT, "allow_overwrite": True},
+    "OPTIONS": {
+        "location": MEDIA_ROOT,
+        "allow_overwrite": True,
+        # Photos are nobody else's on a machine with several users.
+        "directory_permissions_mode": 0o700,
+        "file_permissions_mode": 0o600,
+    },
 }
 if STORAGE_URL.startswith("file://"):
     _media["OPTIONS"]["location"] = STORAGE_URL.removeprefix("file://")
@@ -314,3 +330,13 @@ LOGGING = {
         "celery.beat": {"level": "WARNING"},
     },
 }
+
+# Error reports: https://docs.sentry.io/platforms/python/integrations/django/
+if SENTRY_DSN := env("SENTRY_DSN", default=""):
+    try:
+        import sentry_sdk
+    except ImportError as error:
+        raise ImproperlyConfigured(
+            "SENTRY_DSN needs sentry-sdk: pip install '.[deploy]'."
+        ) from error
+    sentry_sdk.init(SENTRY_DSN, send_default_pii=False)

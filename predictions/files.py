@@ -1,6 +1,8 @@
 """Removing stored files of photos. Every file lies in a folder of its photo's own."""
 
 import contextlib
+import random
+import time
 import uuid
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +16,7 @@ from predictions.models import Photo
 log = structlog.get_logger(__name__)
 
 ORPHAN_AGE = timedelta(days=1)
+SECONDS = 10
 
 
 def delete_files(names: list[str]) -> None:
@@ -32,10 +35,17 @@ def remove_orphans() -> int:
     """Remove files older than a day that no photo refers to, and return how many there were.
 
     A process that is killed between a file and the commit that belongs to it leaves such a file.
+    Photos wait meanwhile, so that a large store is looked through over several days: each run
+    takes the folders in another order and ends after SECONDS.
     """
     removed = 0
     limit = timezone.now() - ORPHAN_AGE
-    for shard in _list("photos")[0]:
+    shards = _list("photos")[0]
+    random.shuffle(shards)
+    end = time.monotonic() + SECONDS
+    for shard in shards:
+        if time.monotonic() > end:
+            break
         folders = {name: _as_uuid(name) for name in _list(f"photos/{shard}")[0]}
         photos = Photo.objects.in_bulk([key for key in folders.values() if key])
         for folder, key in folders.items():

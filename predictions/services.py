@@ -252,7 +252,10 @@ def cancel(prediction: Prediction) -> None:
 
 
 def rerun(prediction: Prediction) -> None:
-    """Queue a finished prediction again. Raises NotAllowed (not_finished, photo_missing)."""
+    """Queue a finished prediction again. Raises NotAllowed (not_finished, photo_missing).
+
+    The old answer is taken back at once; its faces stay behind, unseen, for their corrections.
+    """
     if not prediction.photo.source:
         raise NotAllowed("photo_missing", "The photo of this prediction is not kept.")
     with transaction.atomic():
@@ -265,6 +268,13 @@ def rerun(prediction: Prediction) -> None:
                 sent_at=None,
                 started_at=None,
                 finished_at=None,
+                label="",
+                confidence=None,
+                unsure=None,
+                advice=[],
+                model_name="",
+                model_version="",
+                model_sha256="",
                 error_code="",
                 error_detail="",
             )

@@ -5,7 +5,7 @@ from rest_framework import serializers
 from rest_framework.reverse import reverse
 
 from mlcore.labels import LABELS
-from predictions.models import LABEL_CHOICES, DemoImage, Face, Photo, Prediction
+from predictions.models import LABEL_CHOICES, DemoImage, Face, Photo, Prediction, Status
 
 
 class BoxSerializer(serializers.Serializer):
@@ -106,7 +106,9 @@ class PredictionSerializer(serializers.ModelSerializer):
     """One analysis of one photo, from the moment it is accepted."""
 
     photo = PhotoSerializer()
-    faces = FaceSerializer(many=True, help_text="Largest first; empty where no face was found.")
+    faces = serializers.SerializerMethodField(
+        help_text="Largest first; empty until analysed, and where no face was found."
+    )
     advice = serializers.ListField(
         child=serializers.CharField(), help_text="Stable words, such as `no_face`."
     )
@@ -127,6 +129,12 @@ class PredictionSerializer(serializers.ModelSerializer):
             "model",
             "error",
         )
+
+    @extend_schema_field(FaceSerializer(many=True))
+    def get_faces(self, prediction: Prediction) -> list[dict]:
+        if prediction.status != Status.SUCCEEDED:
+            return []
+        return FaceSerializer(prediction.faces.all(), many=True, context=self.context).data
 
     @extend_schema_field(NetworkSerializer(allow_null=True))
     def get_model(self, prediction: Prediction) -> dict | None:

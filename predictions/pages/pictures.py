@@ -34,7 +34,7 @@ def _stream(file: FieldFile, name: str, cache_control: str) -> HttpResponse:
 def own_picture(request: HttpRequest, pk, kind: str) -> HttpResponse:
     """Stream the display copy or the thumbnail to its owner; everybody else finds nothing."""
     photo = get_object_or_404(Prediction.objects.for_user(request.user), pk=pk).photo
-    return _stream(getattr(photo, KINDS[kind]), photo.name, "private, max-age=3600")
+    return _stream(getattr(photo, KINDS[kind]), photo.name, "private, no-cache")
 
 
 @require_safe
