@@ -6,7 +6,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Count
-from django.http import FileResponse, Http404, HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
 from django.template.defaultfilters import filesizeformat
 from django.urls import path, reverse
 from django.utils.html import format_html
@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 
 from predictions import gallery, services
 from predictions.models import DemoImage, Face, Prediction, Status
+from predictions.pictures import stream
 from predictions.uploads import ACCEPT, UploadError, validate
 
 admin.site.site_header = admin.site.site_title = "Emotionsite"
@@ -117,21 +118,14 @@ class DemoImageAdmin(admin.ModelAdmin):
             for kind in ("display", "thumbnail")
         ] + super().get_urls()
 
-    def picture(self, request: HttpRequest, pk: int, kind: str) -> FileResponse:
+    def picture(self, request: HttpRequest, pk: int, kind: str) -> HttpResponse:
         """Stream a clean copy to staff, also of a picture that is not published."""
         image = self.get_object(request, str(pk))
         if not self.has_view_permission(request, image):
             raise PermissionDenied
-        file = image and getattr(image.prediction.photo, kind)
-        if not file:
+        if image is None:
             raise Http404
-        try:
-            content = file.open("rb")
-        except FileNotFoundError as error:
-            raise Http404 from error
-        return FileResponse(
-            content, content_type="image/jpeg", headers={"Cache-Control": "private, no-cache"}
-        )
+        return stream(getattr(image.prediction.photo, kind), image.slug, "private, no-cache")
 
     @admin.display(description="picture")
     def thumbnail(self, image: DemoImage) -> str:

@@ -168,3 +168,12 @@ def astronaut() -> bytes:
     from skimage import data
 
     return (Path(data.__file__).parent / "astronaut.png").read_bytes()
+
+
+@pytest.fixture
+def storage(settings, tmp_path) -> Path:
+    """The folder of a storage that is empty at first, so that a test can count files."""
+    media = {**settings.STORAGES["default"]}
+    media["OPTIONS"] = {**media["OPTIONS"], "location": str(tmp_path)}
+    settings.STORAGES = {**settings.STORAGES, "default": media}
+    return tmp_path

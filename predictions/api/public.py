@@ -20,7 +20,7 @@ from predictions.api import schema
 from predictions.api.content import JPEGRenderer
 from predictions.api.serializers import DemoImageSerializer, ModelSerializer
 from predictions.models import DemoImage
-from predictions.pages.pictures import demo_picture
+from predictions.pictures import demo_picture
 
 PICTURE = {(200, "image/jpeg"): OpenApiTypes.BINARY, **schema.problems(404)}
 

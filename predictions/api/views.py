@@ -26,7 +26,7 @@ from predictions.api.serializers import (
 )
 from predictions.api.waiting import preferred_wait, wait_until_finished
 from predictions.models import Prediction
-from predictions.pages.pictures import own_picture
+from predictions.pictures import own_picture
 
 RETRY_AFTER = 1
 """Seconds in which a photo is usually done."""

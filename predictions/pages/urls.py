@@ -2,7 +2,8 @@
 
 from django.urls import path
 
-from predictions.pages import about, gallery, history, pictures, results, uploading
+from predictions import pictures
+from predictions.pages import about, gallery, history, results, uploading
 
 urlpatterns = [
     path("", uploading.home, name="home"),

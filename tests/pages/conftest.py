@@ -4,7 +4,6 @@ Models are imported where they are used: this file is read before Django is set 
 """
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from django.test import Client
@@ -54,12 +53,8 @@ def anonymous_client(db) -> Client:
 
 
 @pytest.fixture(autouse=True)
-def storage(settings, tmp_path) -> Path:
-    """The folder of a storage that is empty at first, so that a test can count files."""
-    media = {**settings.STORAGES["default"]}
-    media["OPTIONS"] = {**media["OPTIONS"], "location": str(tmp_path)}
-    settings.STORAGES = {**settings.STORAGES, "default": media}
-    return tmp_path
+def own_storage(storage) -> None:
+    """Keep the files of each of these tests apart."""
 
 
 @pytest.fixture

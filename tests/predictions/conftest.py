@@ -1,7 +1,6 @@
 """What tests of the rules share: an owner, photos in a storage of the test's own."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -22,12 +21,8 @@ def nobody_else_works(_worker) -> None:
 
 
 @pytest.fixture(autouse=True)
-def storage(settings, tmp_path) -> Path:
-    """The folder of a storage that is empty at first, so that a test can count files."""
-    media = {**settings.STORAGES["default"]}
-    media["OPTIONS"] = {**media["OPTIONS"], "location": str(tmp_path)}
-    settings.STORAGES = {**settings.STORAGES, "default": media}
-    return tmp_path
+def own_storage(storage) -> None:
+    """Keep the files of each of these tests apart."""
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ from predictions.models import DemoImage, Prediction
 KINDS = {"image": "display", "thumbnail": "thumbnail"}
 
 
-def _stream(file: FieldFile, name: str, cache_control: str) -> HttpResponse:
+def stream(file: FieldFile | None, name: str, cache_control: str) -> HttpResponse:
+    """Send one stored JPEG; raises Http404 where there is none."""
     if not file:
         raise Http404
     try:
@@ -34,11 +35,11 @@ def _stream(file: FieldFile, name: str, cache_control: str) -> HttpResponse:
 def own_picture(request: HttpRequest, pk, kind: str) -> HttpResponse:
     """Stream the display copy or the thumbnail to its owner; everybody else finds nothing."""
     photo = get_object_or_404(Prediction.objects.for_user(request.user), pk=pk).photo
-    return _stream(getattr(photo, KINDS[kind]), photo.name, "private, no-cache")
+    return stream(getattr(photo, KINDS[kind]), photo.name, "private, no-cache")
 
 
 @require_safe
 def demo_picture(request: HttpRequest, slug: str, kind: str) -> HttpResponse:
     """Stream a published picture of the gallery to anybody."""
     photo = get_object_or_404(DemoImage.objects.published(), slug=slug).prediction.photo
-    return _stream(getattr(photo, KINDS[kind]), slug, "public, max-age=3600")
+    return stream(getattr(photo, KINDS[kind]), slug, "public, max-age=3600")
