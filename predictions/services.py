@@ -23,6 +23,7 @@ from kombu.exceptions import ChannelError, OperationalError
 from mlcore.labels import LABELS
 from predictions.files import delete_files
 from predictions.models import UNFINISHED, DemoImage, Face, Photo, Prediction, Status
+from predictions.signals import finished
 from predictions.uploads import Upload
 
 log = structlog.get_logger(__name__)
@@ -137,10 +138,17 @@ def claim(prediction_id: str) -> Prediction | None:
 
 def _finish(prediction: Prediction, status: Status, **fields) -> bool:
     """Leave RUNNING if this attempt still holds the row: a late worker must not win."""
-    return bool(
-        Prediction.objects.filter(
-            pk=prediction.pk, status=Status.RUNNING, started_at=prediction.started_at
-        ).update(status=status, finished_at=timezone.now(), **fields)
+    held = Prediction.objects.filter(
+        pk=prediction.pk, status=Status.RUNNING, started_at=prediction.started_at
+    ).update(status=status, finished_at=timezone.now(), **fields)
+    if held:
+        _announce_on_commit(prediction.pk)
+    return bool(held)
+
+
+def _announce_on_commit(prediction_id: uuid.UUID) -> None:
+    transaction.on_commit(
+        lambda: finished.send(Prediction, prediction_id=prediction_id), robust=True
     )
 
 
@@ -232,12 +240,16 @@ def lose(prediction_id: str) -> None:
 
 
 def _give_up_or_queue(lost) -> None:
-    lost.filter(attempts__gte=MAX_ATTEMPTS).update(
-        status=Status.FAILED,
-        finished_at=timezone.now(),
-        error_code="worker_lost",
-        error_detail="The analysis stopped three times without an answer.",
-    )
+    tired = lost.filter(attempts__gte=MAX_ATTEMPTS)
+    for prediction_id in list(tired.values_list("pk", flat=True)):
+        ended = tired.filter(pk=prediction_id).update(
+            status=Status.FAILED,
+            finished_at=timezone.now(),
+            error_code="worker_lost",
+            error_detail="The analysis stopped three times without an answer.",
+        )
+        if ended:
+            _announce_on_commit(prediction_id)
     lost.update(status=Status.QUEUED, sent_at=None)
 
 
@@ -248,6 +260,7 @@ def cancel(prediction: Prediction) -> None:
     )
     if not canceled:
         raise NotAllowed("already_finished", "This prediction has already finished.")
+    _announce_on_commit(prediction.pk)
     prediction.refresh_from_db()
 
 
