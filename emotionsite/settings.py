@@ -38,6 +38,8 @@ MAX_UPLOAD_MB = env.int("MAX_UPLOAD_MB", 20)
 MAX_UPLOAD_MEGAPIXELS = env.int("MAX_UPLOAD_MEGAPIXELS", 64)
 QUEUE_LIMIT = env.int("QUEUE_LIMIT", 10_000)
 WORKER_THREADS = env.int("WORKER_THREADS", 0)
+WAITING_THREADS = 5
+"""Of the eight threads of a web process, how many may hold requests that wait for an analysis."""
 MODEL_PATH = env("MODEL_PATH", default="") or str(
     BASE_DIR / "mlcore" / "models" / "vgg19-fer2013.onnx"
 )
@@ -69,6 +71,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "predictions.limits.BodyLimitMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -78,6 +81,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "predictions.api.throttling.RateLimitMiddleware",
 ]
 
 ROOT_URLCONF = "emotionsite.urls"
@@ -233,18 +237,22 @@ REST_FRAMEWORK = {
         "predictions.api.authentication.TokenAuthentication",
         "predictions.api.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PERMISSION_CLASSES": [
+        "rest_framework.permissions.IsAuthenticated",
+        "predictions.api.permissions.TokenScope",
+    ],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "predictions.api.errors.problem_handler",
     "DEFAULT_THROTTLE_CLASSES": [
-        "rest_framework.throttling.AnonRateThrottle",
-        "rest_framework.throttling.UserRateThrottle",
+        "predictions.api.throttling.AddressThrottle",
+        "predictions.api.throttling.UserThrottle",
     ],
-    "DEFAULT_THROTTLE_RATES": {"anon": "60/min", "user": "1200/min"},
+    "DEFAULT_THROTTLE_RATES": {"address": "60/min", "user": "1200/min"},
     "NUM_PROXIES": TRUSTED_PROXIES,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
+KNOX_TOKEN_MODEL = "accounts.ApiToken"
 REST_KNOX = {
     "AUTH_HEADER_PREFIX": "Token",
     "TOKEN_TTL": timedelta(days=90),
@@ -263,6 +271,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "Emotion": "predictions.models.LABEL_CHOICES",
         "Status": "predictions.models.Status",
+        "Scope": "emotionsite.accounts.models.ApiToken.Scope",
     },
 }
 

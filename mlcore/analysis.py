@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from mlcore.classification import EmotionClassifier
 from mlcore.detection import Box, Detection, detect_faces, detector_available
+from mlcore.explanation import draw_map, occlusion_map
 from mlcore.framing import crop_face, whole_picture
 from mlcore.images import MAX_PIXELS, Photo, Source, load_photo
 from mlcore.labels import LABELS
@@ -127,6 +129,18 @@ class EmotionAnalyser:
             decoded - started, detected - decoded, finished - detected, finished - started
         )
         return Analysis(faces, photo.width, photo.height, self.model, timings, tuple(advice))
+
+    def explain(self, photo: Source | Photo, box: Box, label: str) -> Image.Image:
+        """Return a 384 x 384 RGB picture of the face in ``box``: where ``label`` comes from.
+
+        ``box`` is one that ``analyse`` returned for this photo, and ``label`` one of LABELS; see
+        mlcore.explanation. Raises UnreadableImage.
+        """
+        if not isinstance(photo, Photo):
+            photo = load_photo(photo, max_pixels=self._max_pixels)
+        whole = box == Box(0, 0, photo.width, photo.height)
+        face = whole_picture(photo) if whole else crop_face(photo, box)
+        return draw_map(face, occlusion_map(self._classifier, face, label))
 
     def _face(self, detection: Detection, row: np.ndarray) -> Face:
         probabilities = {label: float(value) for label, value in zip(LABELS, row, strict=True)}

@@ -5,5 +5,5 @@ class PredictionsConfig(AppConfig):
     name = "predictions"
 
     def ready(self) -> None:
-        # The signal receivers that delete files live beside the other rules.
-        from predictions import services  # noqa: F401
+        # The receivers of signals live beside the other rules.
+        from predictions import notices, services  # noqa: F401

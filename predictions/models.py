@@ -6,6 +6,7 @@ from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.urls import reverse
+from django.utils import timezone
 
 from mlcore.labels import EMOJI, LABELS
 
@@ -183,6 +184,43 @@ class Face(models.Model):
     def ranked(self) -> list[tuple[str, str, float]]:
         """Return (label, emoji, probability) of all seven emotions, in the fixed order."""
         return [(label, EMOJI[label], self.probabilities[label]) for label in LABELS]
+
+
+class Explanation(models.Model):
+    """Where the network looked on one face; made on demand, and gone with the face.
+
+    A few kilobytes that follow their row everywhere: as a file they would need care of their own.
+    """
+
+    face = models.OneToOneField(
+        Face, on_delete=models.CASCADE, primary_key=True, related_name="explanation"
+    )
+    picture = models.BinaryField(help_text="JPEG.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"Explanation of face {self.face_id}"
+
+
+class IdempotencyKey(models.Model):
+    """The answer to a request that may be sent again, under a key that its sender chose."""
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    key = models.CharField(max_length=255)
+    fingerprint = models.CharField(max_length=64, help_text="SHA-256 of what was sent.")
+    created_at = models.DateTimeField(default=timezone.now)
+    status = models.PositiveSmallIntegerField(null=True, help_text="Empty: not answered yet.")
+    headers = models.JSONField(default=dict)
+    body = models.JSONField(null=True)
+    predictions = models.ManyToManyField(Prediction, related_name="+")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["owner", "key"], name="idempotency_key_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Key {self.key} of user {self.owner_id}"
 
 
 class DemoImageQuerySet(models.QuerySet):

@@ -15,6 +15,14 @@ from predictions.models import DemoImage, Prediction
 KINDS = {"image": "display", "thumbnail": "thumbnail"}
 
 
+def picture_response(content: bytes, cache_control: str) -> HttpResponse:
+    """Send a JPEG that is no file."""
+    response = HttpResponse(content, content_type="image/jpeg")
+    response["Cache-Control"] = cache_control
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
 def stream(file: FieldFile | None, name: str, cache_control: str) -> HttpResponse:
     """Send one stored JPEG; raises Http404 where there is none."""
     if not file:

@@ -20,11 +20,12 @@ class Renditions:
 def render(image: Image.Image) -> Renditions:
     """Make both copies of an upright RGB picture (long sides at most 2048 and 480 pixels)."""
     return Renditions(
-        display=_jpeg(image, DISPLAY_SIDE, 92), thumbnail=_jpeg(image, THUMBNAIL_SIDE, 82)
+        display=jpeg(image, DISPLAY_SIDE, 92), thumbnail=jpeg(image, THUMBNAIL_SIDE, 82)
     )
 
 
-def _jpeg(image: Image.Image, side: int, quality: int) -> bytes:
+def jpeg(image: Image.Image, side: int, quality: int) -> bytes:
+    """Encode a picture with its long side at most ``side`` pixels and nothing but its pixels."""
     if max(image.size) > side:
         image = image.copy()
         image.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=3.0)

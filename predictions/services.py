@@ -12,6 +12,7 @@ import structlog
 from celery import current_app
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.core.cache import cache
 from django.core.files.base import ContentFile
 from django.db import transaction
 from django.db.models import F, Max, Q
@@ -22,7 +23,17 @@ from kombu.exceptions import ChannelError, OperationalError
 
 from mlcore.labels import LABELS
 from predictions.files import delete_files
-from predictions.models import UNFINISHED, DemoImage, Face, Photo, Prediction, Status
+from predictions.models import (
+    UNFINISHED,
+    DemoImage,
+    Explanation,
+    Face,
+    IdempotencyKey,
+    Photo,
+    Prediction,
+    Status,
+)
+from predictions.notices import announce
 from predictions.signals import finished
 from predictions.uploads import Upload
 
@@ -30,6 +41,7 @@ log = structlog.get_logger(__name__)
 
 ANALYSE = "predictions.analyse"
 SWEEP = "predictions.sweep"
+EXPLAIN = "predictions.explain"
 FORGET = "predictions.forget"
 REMOVE_ORPHANS = "predictions.remove_orphans"
 
@@ -37,6 +49,8 @@ MAX_ATTEMPTS = 3
 RUNNING_LIMIT = timedelta(seconds=settings.CELERY_TASK_TIME_LIMIT + 10)
 """Longer than the worker's hard time limit: a row that runs longer has lost its worker."""
 RESEND_AFTER = timedelta(seconds=10)
+ANSWERS_KEPT = timedelta(days=1)
+"""How long a request that is sent again under its Idempotency-Key gets the same answer."""
 
 
 class QueueFull(Exception):
@@ -45,6 +59,14 @@ class QueueFull(Exception):
     code = "queue_full"
     retry_after = 30
     detail = "Too many photos are waiting at the moment. Please try again in half a minute."
+
+
+class WorkersAway(Exception):
+    """Nobody can be asked at the moment; ``retry_after`` in seconds."""
+
+    code = "workers_away"
+    retry_after = 10
+    detail = "This cannot be worked on at the moment. Please try again in a few seconds."
 
 
 class NotAllowed(Exception):
@@ -298,6 +320,36 @@ def rerun(prediction: Prediction) -> None:
     prediction.refresh_from_db()
 
 
+def explain(face: Face) -> None:
+    """Ask the workers for the picture of where the network looked on a face.
+
+    Raises NotAllowed (photo_missing), and WorkersAway where nobody can be asked.
+    """
+    if not face.prediction.photo.display:
+        raise NotAllowed("photo_missing", "The photo of this prediction is not kept.")
+    # Whoever asks again while the answer is on its way adds no work.
+    if cache.add(f"explain:{face.pk}", True, timeout=30):
+        try:
+            current_app.send_task(EXPLAIN, [face.pk], retry=False, expires=30)
+        except (OperationalError, OSError) as error:
+            cache.delete(f"explain:{face.pk}")
+            log.warning("broker unreachable", face=face.pk, error=str(error))
+            raise WorkersAway from error
+
+
+def keep_explanation(face: Face, picture: bytes) -> None:
+    """Store the JPEG and wake up whoever waits for it; a face that is gone is no error."""
+    with transaction.atomic():
+        if Face.objects.select_for_update().filter(pk=face.pk).exists():
+            Explanation.objects.get_or_create(face=face, defaults={"picture": picture})
+    announce(explanation_key(face))
+
+
+def explanation_key(face: Face) -> str:
+    """Return the name under which an explanation is announced."""
+    return f"explanation:{face.pk}"
+
+
 def correct(face: Face, label: str) -> None:
     """Keep what the owner would call this face, beside the answer; "" takes it back.
 
@@ -319,6 +371,12 @@ def delete(prediction: Prediction) -> None:
 def _wait_for_worker(instance: Prediction, **_kwargs) -> None:
     """Let a worker that is storing faces finish, or it would add them behind the delete's back."""
     list(Prediction.objects.select_for_update().filter(pk=instance.pk).values_list("pk"))
+
+
+@receiver(pre_delete, sender=Prediction)
+def _forget_answers(instance: Prediction, **_kwargs) -> None:
+    """What is deleted is not repeated to whoever sends the same request again."""
+    IdempotencyKey.objects.filter(predictions=instance).delete()
 
 
 @receiver(post_delete, sender=DemoImage)
@@ -343,8 +401,10 @@ def _delete_photo_files(instance: Photo, **_kwargs) -> None:
 def forget() -> None:
     """Delete what users uploaded more than RETENTION_DAYS ago, at most 500 records at a time.
 
-    0 days keep everything; the gallery, which has no owner, stays in any case.
+    0 days keep everything; the gallery, which has no owner, stays in any case. Answers that were
+    kept for repeated requests go after a day.
     """
+    IdempotencyKey.objects.filter(created_at__lt=timezone.now() - ANSWERS_KEPT).delete()
     if settings.RETENTION_DAYS <= 0:
         return
     limit = timezone.now() - timedelta(days=settings.RETENTION_DAYS)

@@ -10,6 +10,7 @@ from django.conf import settings
 
 from mlcore.errors import MLCoreError, UnreadableImage
 from predictions import files, services
+from predictions.models import Face
 from predictions.uploads import explain
 
 log = structlog.get_logger(__name__)
@@ -81,6 +82,28 @@ def analyse(prediction_id: str) -> None:
 def lose(args=(), **_kwargs) -> None:
     """Hear, in the worker's main process, that the process at work was killed or hung."""
     services.lose(*args)
+
+
+@shared_task(name=services.EXPLAIN)
+def draw_explanation(face_id: int) -> None:
+    """Draw where the network looked on one face. A face that is gone needs nothing."""
+    from mlcore.detection import Box
+    from mlcore.images import Photo, load_photo
+    from predictions.renditions import jpeg
+
+    face = Face.objects.filter(pk=face_id).select_related("prediction__photo").first()
+    if face is None or hasattr(face, "explanation"):
+        return
+    photo = face.prediction.photo
+    try:
+        with photo.display.open("rb") as file:
+            copy = Photo(load_photo(file.read()).image, photo.width, photo.height)
+        box = Box(face.x, face.y, face.width, face.height)
+        picture = analyser().explain(copy, box, face.label)
+    except (MLCoreError, FileNotFoundError, ValueError, SoftTimeLimitExceeded):
+        log.exception("no explanation", face=face_id)
+        return
+    services.keep_explanation(face, jpeg(picture, max(picture.size), 88))
 
 
 @shared_task(name=services.SWEEP)

@@ -1,24 +1,35 @@
 """Reading what requests carry, and answering with pictures."""
 
-from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
 from rest_framework.renderers import BaseRenderer
 
+from predictions.limits import BATCH, largest_body, stated_length
 from predictions.uploads import UploadError
-
-ROOM_FOR_FORM = 1024 * 1024
-"""Bytes that the parts of a form may need beside the photo."""
 
 
 class PhotoParser(MultiPartParser):
     """Refuses by its stated length what could only be refused after it filled the disk."""
 
+    photos = 1
+
     def parse(self, stream, media_type=None, parser_context=None):
-        limit = settings.MAX_UPLOAD_MB * 1024 * 1024
-        if int(parser_context["request"].META["CONTENT_LENGTH"]) > limit + ROOM_FOR_FORM:
-            raise UploadError("file_too_large")
+        if stated_length(parser_context["request"]) > largest_body(self.photos):
+            raise self.too_large()
         return super().parse(stream, media_type, parser_context)
+
+    def too_large(self) -> Exception:
+        return UploadError("file_too_large")
+
+
+class BatchParser(PhotoParser):
+    """Several photos."""
+
+    photos = BATCH
+
+    def too_large(self) -> Exception:
+        return RequestDataTooBig
 
 
 class ShallowJSONParser(JSONParser):
@@ -35,10 +46,28 @@ FORMS = (ShallowJSONParser, FormParser, MultiPartParser)
 """What carries a few values."""
 
 
-class JPEGRenderer(BaseRenderer):
-    """Lets ``Accept: image/jpeg`` pass; the views answer with finished responses."""
+class _Finished(BaseRenderer):
+    """Lets an ``Accept`` header pass; the views answer with finished responses."""
 
-    media_type = "image/jpeg"
-    format = "jpg"
     charset = None
     render_style = "binary"
+
+
+class JPEGRenderer(_Finished):
+    media_type = "image/jpeg"
+    format = "jpg"
+
+
+class CSVRenderer(_Finished):
+    media_type = "text/csv"
+    format = "csv"
+
+
+class JSONLinesRenderer(_Finished):
+    media_type = "application/x-ndjson"
+    format = "jsonl"
+
+
+class ZIPRenderer(_Finished):
+    media_type = "application/zip"
+    format = "zip"

@@ -1,16 +1,15 @@
 """Every error as RFC 9457 ``application/problem+json``, with a stable ``code``."""
 
-from contextlib import suppress
 from http import HTTPStatus
 
-from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from rest_framework import exceptions
 from rest_framework.views import set_rollback
 
 from mlcore.errors import MLCoreError
-from predictions.services import NotAllowed, QueueFull
+from predictions.limits import read_to_the_end
+from predictions.services import NotAllowed, QueueFull, WorkersAway
 from predictions.uploads import UploadError
 
 MEDIA_TYPE = "application/problem+json"
@@ -20,9 +19,6 @@ RETRY_AFTER = 30
 UPLOAD_STATUS = {"file_too_large": 413, "unsupported_format": 415}
 """What is answered to a refused file; every other code of ``UploadError`` is a 422."""
 
-LONGEST_READING = 10 * settings.MAX_UPLOAD_MB * 1024 * 1024
-"""Bytes. Who sends even more is cut off."""
-
 NOT_FOUND = "Nothing is here, or it belongs to somebody else."
 
 
@@ -31,11 +27,20 @@ def problem_handler(exc: Exception, context: dict) -> HttpResponse | None:
 
     The answer is a finished response, so that it is JSON whatever the view would have rendered.
     """
-    answer = _describe(exc)
-    if answer is None:
+    request = context["request"]._request
+    problem, headers = describe(exc, request)
+    if not problem:
         return None
     set_rollback()
-    _read_to_the_end(context["request"]._request)
+    read_to_the_end(request)
+    return JsonResponse(problem, status=problem["status"], content_type=MEDIA_TYPE, headers=headers)
+
+
+def describe(exc: Exception, request: HttpRequest) -> tuple[dict, dict]:
+    """Return an exception as a problem and its headers; both are empty where it is no problem."""
+    answer = _describe(exc)
+    if answer is None:
+        return {}, {}
     status, code, detail, members, headers = answer
     problem = {
         "type": "about:blank",
@@ -43,18 +48,10 @@ def problem_handler(exc: Exception, context: dict) -> HttpResponse | None:
         "status": status,
         "detail": detail,
         "code": code,
-        "request_id": context["request"].id,
+        "request_id": request.id,
         **members,
     }
-    return JsonResponse(problem, status=status, content_type=MEDIA_TYPE, headers=headers)
-
-
-def _read_to_the_end(request: HttpRequest) -> None:
-    """Take and drop what is left of a body: a client that still sends hears no answer."""
-    with suppress(OSError, ValueError):
-        if int(request.META.get("CONTENT_LENGTH") or 0) <= LONGEST_READING:
-            while request.read(65_536):
-                pass
+    return problem, headers
 
 
 def _describe(exc: Exception) -> tuple[int, str, str, dict, dict] | None:
@@ -64,7 +61,7 @@ def _describe(exc: Exception) -> tuple[int, str, str, dict, dict] | None:
             return UPLOAD_STATUS.get(exc.code, 422), exc.code, exc.detail, {}, {}
         case NotAllowed():
             return 409, exc.code, exc.detail, {}, {}
-        case QueueFull():
+        case QueueFull() | WorkersAway():
             return 503, exc.code, exc.detail, {}, {"Retry-After": str(exc.retry_after)}
         case MLCoreError():
             detail = "The network is not available at the moment."

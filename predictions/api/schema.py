@@ -11,7 +11,7 @@ from predictions.api.serializers import PredictionSerializer, ProblemSerializer
 PROBLEMS = {
     400: ("invalid_input", "min_confidence: Ensure this value is less than or equal to 1."),
     401: ("not_authenticated", "Authentication credentials were not provided."),
-    403: ("permission_denied", "CSRF Failed: CSRF token missing."),
+    403: ("insufficient_scope", "This token may only read."),
     404: ("not_found", NOT_FOUND),
     406: ("not_acceptable", "Could not satisfy the request Accept header."),
     409: ("already_finished", "This prediction has already finished."),
@@ -80,6 +80,38 @@ SUCCEEDED = QUEUED | {
 }
 
 
+INSIGHTS = {
+    "predictions": {"queued": 0, "running": 0, "succeeded": 2, "failed": 0, "canceled": 0},
+    "without_face": 1,
+    "faces": 1,
+    "emotions": {label: {"faces": int(label == "happy"), "unsure": 0} for label in PROBABILITIES},
+    "days": [
+        {
+            "date": "2026-11-22",
+            "emotions": {label: int(label == "happy") for label in PROBABILITIES},
+        }
+    ],
+    "corrections": {"count": 0, "agreed": 0, "confusion": [[0] * 7] * 7},
+}
+OUTCOMES = [
+    {"index": 0, "name": "holiday.jpg", "status": 202, "prediction": QUEUED, "error": None},
+    {
+        "index": 1,
+        "name": "notes.txt",
+        "status": 415,
+        "prediction": None,
+        "error": {
+            "type": "about:blank",
+            "title": "Unsupported Media Type",
+            "status": 415,
+            "detail": "This is not a picture we can read.",
+            "code": "unsupported_format",
+            "request_id": "4e1fb1d2a9c14a0f8f2c0f4d6a1b7c55",
+        },
+    },
+]
+
+
 def record(description: str, example: dict) -> OpenApiResponse:
     """Describe an answer that is one prediction."""
     return OpenApiResponse(
@@ -91,11 +123,13 @@ def record(description: str, example: dict) -> OpenApiResponse:
 
 def problems(*statuses: int) -> dict:
     """Describe the errors of a call, by status; 406 and 429 may befall every call."""
-    return {(status, MEDIA_TYPE): _problem(status) for status in (*statuses, 406, 429)}
+    return {(status, MEDIA_TYPE): problem(status) for status in (*statuses, 406, 429)}
 
 
-def _problem(status: int) -> OpenApiResponse:
-    code, detail = PROBLEMS[status]
+def problem(status: int, code: str = "", detail: str = "") -> OpenApiResponse:
+    """Describe an error by its usual example, or by this code and sentence."""
+    if not code:
+        code, detail = PROBLEMS[status]
     title = HTTPStatus(status).phrase
     value = {
         "type": "about:blank",
@@ -130,8 +164,20 @@ PREFER = OpenApiParameter(
     description="`wait=N`: answer when the analysis has finished, or after N (0 to 30) seconds.",
     examples=[OpenApiExample("wait", "wait=10")],
 )
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    str,
+    OpenApiParameter.HEADER,
+    description="A text of your choice, such as a UUID. The same request with the same key gets "
+    "the same answer for a day, and does nothing again.",
+    examples=[OpenApiExample("UUID", "5d0a9b0e-6f0e-4b3e-9a53-6c8b1d0c7f42")],
+)
+IDEMPOTENCY_REPLAYED = _response_header(
+    "Idempotency-Replayed", str, "`true` where the answer is one from before.", 200, 201, 202, 207
+)
+FACE = OpenApiParameter("face", int, description="Index of the face, largest first.", default=0)
 PREFERENCE_APPLIED = _response_header(
-    "Preference-Applied", str, "The `wait` that was granted.", 200, 201, 202
+    "Preference-Applied", str, "The `wait` that was granted.", 200, 201, 202, 207
 )
 LOCATION = _response_header("Location", str, "Where the record is.", 200, 201, 202)
 RETRY_AFTER = _response_header(

@@ -155,10 +155,67 @@ class UploadSerializer(serializers.Serializer):
     )
 
 
+class BatchSerializer(serializers.Serializer):
+    image = serializers.ListField(
+        child=serializers.FileField(allow_empty_file=True),
+        min_length=1,
+        max_length=50,
+        help_text="Up to 50 files, together at most as large as ten of the largest may be.",
+    )
+    force = serializers.BooleanField(
+        default=False, help_text="Analyse photos anew that you have sent before."
+    )
+
+
 class CorrectionSerializer(serializers.Serializer):
     label = serializers.ChoiceField(
         LABEL_CHOICES, allow_null=True, help_text="Null takes the correction back."
     )
+
+
+class ExportSerializer(serializers.Serializer):
+    """The parameter ``as``, whose name is a word of the language."""
+
+    def get_fields(self):
+        return {"as": serializers.ChoiceField(["csv", "jsonl", "zip"], default="csv")}
+
+
+class EmotionCountSerializer(serializers.Serializer):
+    faces = serializers.IntegerField()
+    unsure = serializers.IntegerField(help_text="Of these faces.")
+
+
+class DaySerializer(serializers.Serializer):
+    date = serializers.DateField()
+    emotions = serializers.DictField(
+        child=serializers.IntegerField(), help_text="Faces by emotion."
+    )
+
+
+class CorrectionsSerializer(serializers.Serializer):
+    count = serializers.IntegerField()
+    agreed = serializers.IntegerField(help_text="Where your word is the network's.")
+    confusion = serializers.ListField(
+        child=serializers.ListField(child=serializers.IntegerField()),
+        help_text="Rows are your words, columns the network's, in the order of the labels.",
+    )
+
+
+class InsightsSerializer(serializers.Serializer):
+    """A user's records, counted."""
+
+    predictions = serializers.DictField(
+        child=serializers.IntegerField(), help_text="Records by status."
+    )
+    without_face = serializers.IntegerField(help_text="Photos on which no face was found.")
+    faces = serializers.IntegerField()
+    emotions = serializers.DictField(child=EmotionCountSerializer())
+    days = DaySerializer(many=True)
+    corrections = CorrectionsSerializer()
+
+
+class FaceIndexSerializer(serializers.Serializer):
+    face = serializers.IntegerField(default=0, min_value=0, max_value=32_767)
 
 
 class DemoImageSerializer(serializers.ModelSerializer):
@@ -209,11 +266,6 @@ class ModelSerializer(serializers.Serializer):
     metrics = serializers.DictField(help_text="Measured on the exported file, by name.")
 
 
-class TokenSerializer(serializers.Serializer):
-    token = serializers.CharField(help_text="Shown only this once.")
-    expiry = serializers.DateTimeField(allow_null=True)
-
-
 class FieldErrorSerializer(serializers.Serializer):
     code = serializers.CharField()
     detail = serializers.CharField()
@@ -233,3 +285,13 @@ class ProblemSerializer(serializers.Serializer):
         required=False,
         help_text="Of single fields, by name.",
     )
+
+
+class OutcomeSerializer(serializers.Serializer):
+    """What became of one file of several: a record or an error."""
+
+    index = serializers.IntegerField(help_text="Of the file in the request, from 0.")
+    name = serializers.CharField()
+    status = serializers.IntegerField(help_text="The status that the file alone would have got.")
+    prediction = PredictionSerializer(allow_null=True)
+    error = ProblemSerializer(allow_null=True)

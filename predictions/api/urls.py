@@ -10,6 +10,7 @@ from predictions.api.public import (
     SchemaView,
     UnknownAddress,
 )
+from predictions.api.reports import ExportView, InsightsView
 from predictions.api.tokens import TokenView
 from predictions.api.views import PredictionViewSet
 
@@ -22,6 +23,8 @@ urlpatterns = [
     path("auth/token/", TokenView.as_view(), name="token"),
     *router.urls,
     path("model/", ModelView.as_view(), name="model"),
+    path("insights/", InsightsView.as_view(), name="insights"),
+    path("export/", ExportView.as_view(), name="export"),
     path("schema/", SchemaView.as_view(), name="schema"),
     path("docs/", DocsView.as_view(), name="docs"),
     re_path("", UnknownAddress.as_view()),

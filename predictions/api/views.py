@@ -1,35 +1,46 @@
 """A user's own predictions. Everything starts from ``Prediction.objects.for_user``."""
 
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import conditional_page
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_view
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework import mixins, status
 from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
+from rest_framework.serializers import Serializer
 from rest_framework.viewsets import GenericViewSet
 
 from predictions import services, uploads
 from predictions.api import schema
-from predictions.api.content import FORMS, JPEGRenderer, PhotoParser
+from predictions.api.content import FORMS, BatchParser, JPEGRenderer, PhotoParser
+from predictions.api.errors import describe
 from predictions.api.filters import PredictionFilter
+from predictions.api.idempotency import idempotent
 from predictions.api.pagination import NewestFirst
 from predictions.api.serializers import (
+    BatchSerializer,
     CorrectionSerializer,
+    FaceIndexSerializer,
     FaceSerializer,
+    OutcomeSerializer,
     PredictionSerializer,
     UploadSerializer,
 )
 from predictions.api.waiting import preferred_wait, wait_until_finished
-from predictions.models import Prediction
-from predictions.pictures import own_picture
+from predictions.models import Explanation, Prediction, Status
+from predictions.notices import wait
+from predictions.pictures import own_picture, picture_response
 
 RETRY_AFTER = 1
 """Seconds in which a photo is usually done."""
+
+DRAWING_SECONDS = 10
+"""How long a request waits for an explanation unless it prefers another time."""
 
 PICTURE = {(200, "image/jpeg"): OpenApiTypes.BINARY, **schema.problems(401, 404)}
 
@@ -72,6 +83,8 @@ class PredictionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Generi
         parameters=[
             schema.PREFER,
             schema.PREFERENCE_APPLIED,
+            schema.IDEMPOTENCY_KEY,
+            schema.IDEMPOTENCY_REPLAYED,
             schema.LOCATION,
             schema.RETRY_AFTER,
         ],
@@ -79,34 +92,83 @@ class PredictionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Generi
             200: schema.record("You have sent this very photo before.", schema.SUCCEEDED),
             201: schema.record("Analysed within the time that you wait.", schema.SUCCEEDED),
             202: schema.record("Accepted; ask again at `Location`.", schema.QUEUED),
-            **schema.problems(400, 401, 403, 413, 415, 422, 503),
+            **schema.problems(400, 401, 403, 409, 413, 415, 422, 503),
         },
     )
+    @idempotent
     def create(self, request):
         """The photo is kept without metadata; the original bytes go once it is analysed."""
         images = request.FILES.getlist("image")
         if len(images) > 1:
-            raise ValidationError({"image": ["Send one photo a request."]})
-        form = UploadSerializer(
-            data=dict(request.query_params.items()) | dict(request.data.items())
-        )
-        form.is_valid(raise_exception=True)
+            raise ValidationError({"image": ["Send one photo here, or several to batch/."]})
+        form = self._form(UploadSerializer)
         prediction, is_new = services.submit(
-            request.user,
-            uploads.validate(form.validated_data["image"]),
-            force=form.validated_data["force"],
+            request.user, uploads.validate(form["image"]), force=form["force"]
         )
-        headers = {}
-        seconds = preferred_wait(request.headers.get("Prefer", ""))
-        if seconds is not None:
-            wait_until_finished(prediction, seconds)
-            headers["Preference-Applied"] = f"wait={seconds}"
-        if not is_new:
-            return self._record(prediction, status.HTTP_200_OK, headers)
-        done = prediction.is_finished
-        return self._record(
-            prediction, status.HTTP_201_CREATED if done else status.HTTP_202_ACCEPTED, headers
-        )
+        headers = self._wait([prediction])
+        done = status.HTTP_201_CREATED if prediction.is_finished else status.HTTP_202_ACCEPTED
+        return self._record(prediction, done if is_new else status.HTTP_200_OK, headers)
+
+    @extend_schema(
+        summary="Send several photos",
+        request={"multipart/form-data": BatchSerializer},
+        parameters=[
+            schema.PREFER,
+            schema.PREFERENCE_APPLIED,
+            schema.IDEMPOTENCY_KEY,
+            schema.IDEMPOTENCY_REPLAYED,
+        ],
+        responses={
+            207: OpenApiResponse(
+                OutcomeSerializer(many=True),
+                description="One outcome a file, in the order in which they were sent.",
+                examples=[OpenApiExample("one of two was taken", schema.OUTCOMES)],
+            ),
+            **schema.problems(400, 401, 403, 409, 413, 415, 422),
+        },
+    )
+    @action(detail=False, methods=["post"], parser_classes=[BatchParser], pagination_class=None)
+    @idempotent
+    def batch(self, request):
+        """A file that is refused is no hindrance to the others: each has a status of its own."""
+        form = self._form(BatchSerializer, image=request.FILES.getlist("image"))
+        outcomes, taken = [], []
+        for index, image in enumerate(form["image"]):
+            outcome = {"index": index, "name": uploads.clean_name(image.name or "")}
+            try:
+                upload = uploads.validate(image)
+                prediction, is_new = services.submit(request.user, upload, force=form["force"])
+            except (uploads.UploadError, services.QueueFull) as error:
+                problem, _ = describe(error, request)
+                outcome |= {"status": problem["status"], "prediction": None, "error": problem}
+            else:
+                taken.append(prediction)
+                code = status.HTTP_202_ACCEPTED if is_new else status.HTTP_200_OK
+                outcome |= {"status": code, "prediction": prediction, "error": None}
+            outcomes.append(outcome)
+        headers = self._wait(taken)
+        for outcome in outcomes:
+            prediction = outcome["prediction"]
+            if prediction and prediction.is_finished and outcome["status"] == 202:
+                outcome["status"] = status.HTTP_201_CREATED
+        answer = OutcomeSerializer(outcomes, many=True, context=self.get_serializer_context())
+        response = Response(answer.data, status.HTTP_207_MULTI_STATUS, headers=headers)
+        response.predictions = taken
+        return response
+
+    def _form(self, serializer: type[Serializer], **fields) -> dict:
+        """Return the checked fields of a form; those of the address count where it has none."""
+        given = dict(self.request.query_params.items()) | dict(self.request.data.items()) | fields
+        form = serializer(data=given)
+        form.is_valid(raise_exception=True)
+        return form.validated_data
+
+    def _wait(self, predictions: list[Prediction]) -> dict[str, str]:
+        """Wait as the request prefers it, and return the header that says so."""
+        seconds = preferred_wait(self.request.headers.get("Prefer", ""))
+        if seconds is None or not wait_until_finished(predictions, seconds):
+            return {}
+        return {"Preference-Applied": f"wait={seconds}"}
 
     def _record(self, prediction: Prediction, code: int, headers: dict | None = None) -> Response:
         """Answer with a record, where it is, and if it has not finished when to ask again."""
@@ -114,7 +176,9 @@ class PredictionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Generi
         headers = {"Location": location, **(headers or {})}
         if not prediction.is_finished:
             headers["Retry-After"] = str(RETRY_AFTER)
-        return Response(self.get_serializer(prediction).data, code, headers=headers)
+        response = Response(self.get_serializer(prediction).data, code, headers=headers)
+        response.predictions = [prediction]
+        return response
 
     @extend_schema(
         summary="Delete a prediction with its photo",
@@ -182,3 +246,41 @@ class PredictionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Generi
     @action(detail=True, renderer_classes=[JPEGRenderer])
     def thumbnail(self, request, pk):
         return own_picture(request, pk=pk, kind="thumbnail")
+
+    @extend_schema(
+        summary="Where on a face the answer comes from",
+        parameters=[
+            schema.FACE,
+            schema.PREFER,
+            schema.RETRY_AFTER,
+        ],
+        responses={
+            (200, "image/jpeg"): OpenApiTypes.BINARY,
+            202: OpenApiResponse(description="Still being drawn; ask again."),
+            **schema.problems(400, 401, 404, 409, 503),
+        },
+    )
+    @action(detail=True, renderer_classes=[JPEGRenderer])
+    def explanation(self, request, pk):
+        """384 x 384 pixels of the face. Warm colour marks what the answer rests on: where a grey
+        patch makes it less probable; cold colour what speaks against it. It is drawn when it is
+        first asked for, which takes about a second; without `Prefer` you wait up to 10."""
+        prediction = self.get_object()
+        if prediction.status != Status.SUCCEEDED:
+            raise services.NotAllowed("not_finished", "There is no answer to explain.")
+        form = FaceIndexSerializer(data=request.query_params)
+        form.is_valid(raise_exception=True)
+        face = get_object_or_404(prediction.faces, index=form.validated_data["face"])
+        drawn = Explanation.objects.filter(face=face)
+        if not drawn.exists():
+            services.explain(face)
+            seconds = preferred_wait(request.headers.get("Prefer", ""))
+            wait(
+                services.explanation_key(face),
+                drawn.exists,
+                DRAWING_SECONDS if seconds is None else seconds,
+            )
+        explanation = drawn.first()
+        if explanation is None:
+            return HttpResponse(status=202, headers={"Retry-After": str(RETRY_AFTER)})
+        return picture_response(bytes(explanation.picture), "private, no-cache")

@@ -2,13 +2,14 @@
 
 import re
 import time
+from collections.abc import Sequence
 
 from django.http import Http404
 
 from predictions.models import UNFINISHED, Prediction
+from predictions.notices import wait
 
 LONGEST_WAIT = 30
-FIRST_PAUSE, LONGEST_PAUSE = 0.02, 0.1
 _WAIT = re.compile(r'\s*wait\s*=\s*"?0*(\d+)"?\s*(?:;.*)?', re.IGNORECASE | re.ASCII)
 
 
@@ -24,18 +25,21 @@ def preferred_wait(header: str) -> int | None:
     return None
 
 
-def wait_until_finished(prediction: Prediction, seconds: float) -> None:
-    """Return when the prediction has finished, or after ``seconds``, and refresh it.
+def wait_until_finished(predictions: Sequence[Prediction], seconds: float) -> bool:
+    """Return when all predictions have finished, or after ``seconds``, and refresh them.
 
-    Holds no transaction meanwhile. Raises Http404 where it is deleted in the meantime.
+    False says that nobody waited, because too many requests do already. Holds no transaction
+    meanwhile. Raises Http404 where one is deleted in the meantime.
     """
     end = time.monotonic() + seconds
-    pause = FIRST_PAUSE
-    row = Prediction.objects.filter(pk=prediction.pk)
-    while (left := end - time.monotonic()) > 0 and row.filter(status__in=UNFINISHED).exists():
-        time.sleep(min(pause, left))
-        pause = min(pause * 1.3, LONGEST_PAUSE)
-    try:
-        prediction.refresh_from_db()
-    except Prediction.DoesNotExist as error:
-        raise Http404 from error
+    granted = True
+    for prediction in predictions:
+        unfinished = Prediction.objects.filter(pk=prediction.pk, status__in=UNFINISHED)
+        left = end - time.monotonic()
+        if wait(prediction.pk, lambda rows=unfinished: not rows.exists(), left) is None:
+            granted = False
+        try:
+            prediction.refresh_from_db()
+        except Prediction.DoesNotExist as error:
+            raise Http404 from error
+    return granted

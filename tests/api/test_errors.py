@@ -9,8 +9,8 @@ import pytest
 from django.core.files.storage import default_storage
 from django.test import Client
 from PIL import Image
-from rest_framework.throttling import AnonRateThrottle
 
+from predictions.api.throttling import AddressThrottle
 from predictions.models import Photo
 from tests.support.api import PREDICTIONS, assert_problem, photo
 
@@ -226,7 +226,7 @@ def test_a_full_queue_is_a_503_that_says_when_to_come_back(client, settings, mak
 
 
 def test_too_many_requests_are_a_429_that_says_when_to_come_back(db, monkeypatch):
-    monkeypatch.setitem(AnonRateThrottle.THROTTLE_RATES, "anon", "3/hour")
+    monkeypatch.setitem(AddressThrottle.THROTTLE_RATES, "address", "3/hour")
     statuses = [Client().get("/api/v1/demo-images/").status_code for _ in range(3)]
     assert statuses == [200, 200, 200]
     # Who claims to come from elsewhere is still the same visitor: no proxy is trusted.

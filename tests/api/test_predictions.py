@@ -201,52 +201,6 @@ def test_a_correction_stands_beside_the_answer_until_it_is_taken_back(client, an
         assert client.get(address).json()["faces"][0] == response.json()
 
 
-CALLS = [
-    ("get", "", {}, 200),
-    ("get", "image/", {}, 200),
-    ("get", "thumbnail/", {}, 200),
-    ("put", "faces/0/correction/", {"data": {"label": "sad"}}, 200),
-    ("post", "cancel/", {}, 409),
-    ("post", "rerun/", {}, 202),
-    ("delete", "", {}, 204),
-]
-
-
-@pytest.mark.parametrize(("method", "path", "options", "status"), CALLS)
-def test_only_the_owner_reaches_a_prediction(
-    client, strangers_client, analyse, method, path, options, status
-):
-    prediction = analyse()
-    before = Prediction.objects.filter(pk=prediction.pk).values().get()
-    if options:
-        options = {**options, "content_type": "application/json"}
-
-    def call(who: Client):
-        return getattr(who, method)(f"{PREDICTIONS}{prediction.pk}/{path}", **options)
-
-    assert_problem(call(Client()), 401, "not_authenticated")
-    assert_problem(call(strangers_client), 404, "not_found")
-    assert Prediction.objects.filter(pk=prediction.pk).values().get() == before
-    assert not prediction.faces.exclude(correction="").exists()
-    response = call(client)
-    assert response.status_code == status
-    b"".join(response)  # A picture is open until it is read.
-
-
-def test_not_even_an_admin_reaches_another_users_prediction_or_the_gallerys(analyse, admin_user):
-    admin = token_client(admin_user)
-    for prediction in (analyse(), analyse(user=None)):
-        assert_problem(admin.get(f"{PREDICTIONS}{prediction.pk}/"), 404, "not_found")
-        assert_problem(admin.get(f"{PREDICTIONS}{prediction.pk}/image/"), 404, "not_found")
-
-
-def test_a_visitor_neither_lists_nor_creates(db, make_image):
-    assert_problem(Client().get(PREDICTIONS), 401, "not_authenticated")
-    response = Client().post(PREDICTIONS, {"image": photo(make_image())})
-    assert_problem(response, 401, "not_authenticated")
-    assert not Photo.objects.exists()
-
-
 def test_no_field_tells_where_files_are_stored(client, analyse):
     prediction = analyse()
     body = client.get(f"{PREDICTIONS}{prediction.pk}/").content.decode()

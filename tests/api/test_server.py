@@ -7,7 +7,7 @@ import sys
 from contextlib import closing
 
 import pytest
-from knox.models import AuthToken
+from knox.models import get_token_model
 
 from emotionsite.processes import Processes
 from emotionsite.run import WEB
@@ -27,7 +27,7 @@ def web(transactional_db, static_files):
 
 
 def test_who_sends_too_much_hears_why(web, owner):
-    _, right = AuthToken.objects.create(owner)
+    _, right = get_token_model().objects.create(owner)
     start = b'--b\r\nContent-Disposition: form-data; name="image"; filename="a.jpg"\r\n\r\n'
     photo = start + bytes(30 * 1024 * 1024) + b"\r\n--b--\r\n"
     for token, status in ((right, 413), ("wrong", 401)):

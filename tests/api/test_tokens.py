@@ -1,17 +1,19 @@
-"""Tokens: got by password, given back, and wrong in every way."""
+"""Tokens: got by password, made for a purpose, given back, and wrong in every way."""
 
 import base64
+import json
+from datetime import datetime, timedelta
 
 import pytest
 from django.test import Client
 from django.utils import timezone
-from knox.models import AuthToken
 
-from emotionsite.accounts.models import User
-from tests.support.api import PREDICTIONS, assert_problem
+from emotionsite.accounts.models import ApiToken, User
+from tests.support.api import PREDICTIONS, assert_problem, photo, token_client
 
 TOKEN = "/api/v1/auth/token/"
 PASSWORD = "a long enough password: with a colon"
+SECONDS = timedelta(seconds=5)
 
 
 def basic(text: str) -> dict:
@@ -30,16 +32,82 @@ def test_a_password_gets_a_token_that_opens_the_api_until_it_is_given_back(user,
         user.emailaddress_set.create(email=name, verified=True, primary=True)
     response = client.post(TOKEN, headers=basic(f"{name}:{PASSWORD}"))
     assert response.status_code == 201
-    assert set(response.json()) == {"token", "expiry"}
+    token = response.json().pop("token")
     assert response["Cache-Control"] == "no-store"
-    assert timezone.datetime.fromisoformat(response.json()["expiry"]) > timezone.now()
+    row = ApiToken.objects.get()
+    assert response.json() == {
+        "token": token,
+        "name": "",
+        "scope": "write",
+        "expiry": row.expiry.isoformat().replace("+00:00", "Z"),
+    }
+    assert row.expiry - row.created == pytest.approx(timedelta(days=90), abs=SECONDS)
+    assert token not in map(str, ApiToken.objects.values_list().get())
 
-    headers = {"authorization": f"Token {response.json()['token']}"}
+    headers = {"authorization": f"Token {token}"}
     assert client.get(PREDICTIONS, headers=headers).status_code == 200
     response = client.delete(TOKEN, headers=headers)
     assert (response.status_code, response.content) == (204, b"")
     response = client.get(PREDICTIONS, headers=headers)
     assert_problem(response, 401, "authentication_failed")
+
+
+@pytest.mark.parametrize(
+    "kind", ["application/json", "application/x-www-form-urlencoded", "multipart/form-data"]
+)
+def test_a_token_is_made_for_a_purpose(user, kind):
+    fields = {"name": " lab\u202e notebook ", "scope": "read", "days": 30}
+    client = Client(headers=basic(f"grace:{PASSWORD}"))
+    if kind == "multipart/form-data":
+        response = client.post(TOKEN, fields)
+    elif kind == "application/json":
+        response = client.post(TOKEN, fields, kind)
+    else:
+        response = client.post(TOKEN, "name=+lab%E2%80%AE+notebook+&scope=read&days=30", kind)
+    assert response.status_code == 201, response.content
+    assert (response.json()["name"], response.json()["scope"]) == ("lab notebook", "read")
+    row = ApiToken.objects.get()
+    assert (row.user, row.name, row.scope) == (user, "lab notebook", "read")
+    assert row.expiry - row.created == pytest.approx(timedelta(days=30), abs=SECONDS)
+    assert datetime.fromisoformat(response.json()["expiry"]) == row.expiry
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"name": "x" * 61}, "name"),
+        ({"name": 7}, "name"),
+        ({"name": None}, "name"),
+        ({"scope": "admin"}, "scope"),
+        ({"scope": ""}, "scope"),
+        ({"scope": ["read"]}, "scope"),
+        ({"days": 0}, "days"),
+        ({"days": 3651}, "days"),
+        ({"days": 1.5}, "days"),
+        ({"days": "30"}, "days"),
+        ({"days": None}, "days"),
+        ({"days": True}, "days"),
+        (["read"], "non_field_errors"),
+        (None, "non_field_errors"),
+        ("read", "non_field_errors"),
+    ],
+)
+def test_wrong_fields_are_named_and_get_no_token(user, fields, field):
+    client = Client(headers=basic(f"grace:{PASSWORD}"))
+    response = client.post(TOKEN, json.dumps(fields), "application/json")
+    assert set(assert_problem(response, 400, "invalid_input")["errors"]) == {field}
+    assert not ApiToken.objects.exists()
+
+
+@pytest.mark.parametrize("form", [{"days": ""}, {"scope": ""}, {"days": "x"}])
+def test_an_empty_field_of_a_form_is_no_choice(user, form):
+    response = Client(headers=basic(f"grace:{PASSWORD}")).post(TOKEN, form)
+    assert set(assert_problem(response, 400, "invalid_input")["errors"]) == set(form)
+
+
+def test_what_is_no_form_is_a_415(user):
+    response = Client(headers=basic(f"grace:{PASSWORD}")).post(TOKEN, b"<scope/>", "text/xml")
+    assert_problem(response, 415, "unsupported_media_type")
 
 
 @pytest.mark.parametrize(
@@ -59,7 +127,7 @@ def test_wrong_credentials_get_no_token(user, headers):
     response = Client().post(TOKEN, headers=headers)
     assert_problem(response, 401, "authentication_failed")
     assert response["WWW-Authenticate"].startswith("Basic")
-    assert not AuthToken.objects.exists()
+    assert not ApiToken.objects.exists()
 
 
 def test_neither_a_session_nor_a_token_nor_nothing_gets_a_token(user, client):
@@ -98,10 +166,10 @@ def test_guessing_passwords_is_slowed_down(user):
 
 def test_nobody_collects_tokens_without_end_but_expired_ones_make_room(user, settings):
     for _ in range(settings.REST_KNOX["TOKEN_LIMIT_PER_USER"]):
-        row, _token = AuthToken.objects.create(user)
+        row, _token = ApiToken.objects.create(user)
     response = Client().post(TOKEN, headers=basic(f"grace:{PASSWORD}"))
     assert_problem(response, 403, "too_many_tokens")
-    AuthToken.objects.filter(pk=row.pk).update(expiry=timezone.now())
+    ApiToken.objects.filter(pk=row.pk).update(expiry=timezone.now())
     assert Client().post(TOKEN, headers=basic(f"grace:{PASSWORD}")).status_code == 201
 
 
@@ -127,8 +195,53 @@ def test_a_wrong_token_is_a_401(db, header, method):
 
 
 def test_an_expired_token_is_a_401(owner, client):
-    AuthToken.objects.update(expiry=timezone.now())
+    ApiToken.objects.update(expiry=timezone.now())
     assert_problem(client.get(PREDICTIONS), 401, "authentication_failed")
+
+
+@pytest.mark.parametrize("scope", ApiToken.Scope)
+def test_the_scope_decides_whether_anything_can_be_changed(owner, analyse, scope, make_image):
+    client = token_client(owner, scope=scope)
+    address = f"{PREDICTIONS}{analyse().pk}/"
+    for safe in (client.get, client.head, client.options):
+        assert safe(address).status_code == 200
+        assert safe(PREDICTIONS).status_code == 200
+    create = client.post(PREDICTIONS, {"image": photo(make_image())})
+    correct = client.put(f"{address}faces/0/correction/", {"label": "sad"}, "application/json")
+    rerun = client.post(f"{address}rerun/")
+    delete = client.delete(address)
+    unsafe = [create, correct, rerun, delete]
+    if scope == "write":
+        assert [response.status_code for response in unsafe] == [202, 200, 202, 204]
+    else:
+        for response in unsafe:
+            assert_problem(response, 403, "insufficient_scope")
+        assert client.get(address).json()["faces"][0]["correction"] is None
+    assert client.delete(TOKEN).status_code == 204
+
+
+def test_the_last_use_is_kept_to_the_minute(owner, client, django_assert_num_queries):
+    row = ApiToken.objects.get()
+    assert row.last_used_at is None
+    before = timezone.now()
+    client.get(PREDICTIONS)
+    first = ApiToken.objects.get().last_used_at
+    assert before <= first <= timezone.now()
+    client.get(PREDICTIONS)
+    assert ApiToken.objects.get().last_used_at == first
+
+    row.note_use()  # Of requests at the same time, the second one writes nothing.
+    assert ApiToken.objects.get().last_used_at == first
+    row.refresh_from_db()
+    with django_assert_num_queries(0):
+        row.note_use()
+
+    long_ago = first - timedelta(minutes=2)
+    ApiToken.objects.update(last_used_at=long_ago)
+    assert_problem(client.get(f"{PREDICTIONS}1/"), 404, "not_found")
+    assert ApiToken.objects.get().last_used_at == long_ago
+    client.get(PREDICTIONS)
+    assert ApiToken.objects.get().last_used_at >= first
 
 
 def test_a_token_of_an_inactive_user_is_a_401(owner, client):

@@ -7,11 +7,13 @@ import time
 import pytest
 from django.core.files.storage import default_storage
 from django.db import connection
+from django.utils import timezone
 from PIL import Image
 
-from predictions import services
+from predictions import notices, services
 from predictions.api.waiting import preferred_wait, wait_until_finished
 from predictions.models import Photo, Prediction
+from predictions.notices import LOOK_AGAIN
 from tests.support.api import PREDICTIONS, photo
 
 
@@ -84,18 +86,67 @@ def test_a_wait_ends_as_soon_as_the_prediction_does(owner):
     # It counts as running, so that no worker takes it.
     picture = Photo.objects.create(name="a.png", sha256="0" * 64, bytes=1, width=100, height=100)
     prediction = Prediction.objects.create(owner=owner, photo=picture, status="running")
-
-    def cancel():
-        services.cancel(Prediction.objects.get(pk=prediction.pk))
-        connection.close()
-
-    canceling = threading.Timer(0.3, cancel)
+    canceling = threading.Timer(0.3, cancel, [prediction])
     started = time.monotonic()
     canceling.start()
-    wait_until_finished(prediction, 30)
+    assert wait_until_finished([prediction], 30)
     assert time.monotonic() - started < 10
     assert prediction.status == "canceled"
     canceling.join()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_wait_ends_without_redis_too(owner, redis_server):
+    prediction = running(owner)
+    redis_server.stop()
+    canceling = threading.Timer(0.5, cancel, [prediction])
+    canceling.start()
+    started = time.monotonic()
+    assert wait_until_finished([prediction], 30)
+    assert time.monotonic() - started < 15
+    assert prediction.status == "canceled"
+    canceling.join()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_notice_ends_the_wait_before_the_next_look_at_the_database(owner, redis_server):
+    prediction = running(owner)
+    delays = []
+    for _ in range(5):
+        Prediction.objects.filter(pk=prediction.pk).update(status="running")
+        canceling = threading.Timer(0.3, cancel, [prediction])
+        canceling.start()
+        assert wait_until_finished([prediction], 30)
+        delays.append((timezone.now() - prediction.finished_at).total_seconds())
+        canceling.join()
+    assert sorted(delays)[2] < LOOK_AGAIN / 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_would_take_the_last_thread_does_not_wait(client, redis_server, make_image, settings):
+    taken = [notices._places.acquire(blocking=False) for _ in range(settings.WAITING_THREADS)]
+    assert all(taken)
+    try:
+        started = time.monotonic()
+        response = post(client, make_image())
+        assert time.monotonic() - started < 10
+    finally:
+        for _ in taken:
+            notices._places.release()
+    assert response.status_code == 202
+    assert "Preference-Applied" not in response
+    assert int(response["Retry-After"]) > 0
+
+
+def running(owner) -> Prediction:
+    """Return a prediction that no worker takes, because one seems to be at it."""
+    picture = Photo.objects.create(name="a.png", sha256="0" * 64, bytes=1, width=100, height=100)
+    return Prediction.objects.create(owner=owner, photo=picture, status="running")
+
+
+def cancel(prediction: Prediction) -> None:
+    services.cancel(Prediction.objects.get(pk=prediction.pk))
+    connection.close()
 
 
 def frames(format: str, make_image) -> bytes:

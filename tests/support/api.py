@@ -2,14 +2,14 @@
 
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
-from knox.models import AuthToken
+from knox.models import get_token_model
 
 PREDICTIONS = "/api/v1/predictions/"
 
 
-def token_client(user) -> Client:
-    """Return a client that carries a token of this user."""
-    _, token = AuthToken.objects.create(user)
+def token_client(user, **fields) -> Client:
+    """Return a client that carries a token of this user; ``fields`` are the token's."""
+    _, token = get_token_model().objects.create(user, **fields)
     return Client(headers={"authorization": f"Token {token}"})
 
 

@@ -3,8 +3,11 @@
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from signal import SIGKILL
+
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from emotionsite.celery import app
 from emotionsite.processes import Processes, start_redis
@@ -65,10 +68,12 @@ class Worker:
         app.control.purge()
         deadline = time.monotonic() + timeout
         while "worker" in self._processes:
-            inspect = app.control.inspect(timeout=1, limit=1)
-            replies = inspect.reserved(), inspect.active()
-            if all(replies) and not any(tasks for reply in replies for tasks in reply.values()):
-                return
+            # A connection from before the server was stopped fails once, and is replaced.
+            with suppress(ConnectionError, RedisConnectionError):
+                inspect = app.control.inspect(timeout=1, limit=1)
+                replies = inspect.reserved(), inspect.active()
+                if all(replies) and not any(tasks for reply in replies for tasks in reply.values()):
+                    return
             if time.monotonic() > deadline:
                 raise TimeoutError(f"The worker does not finish:\n{self.output()}")
 

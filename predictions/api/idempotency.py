@@ -1,0 +1,119 @@
+"""``Idempotency-Key``: the same request, sent again, gets the same answer and does nothing."""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from functools import wraps
+
+from django.core.files.uploadedfile import UploadedFile
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from rest_framework.exceptions import APIException, ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from predictions.models import IdempotencyKey, Prediction
+from predictions.services import ANSWERS_KEPT
+
+LOST_AFTER = timedelta(seconds=90)
+"""A request that has not been answered for so long has lost its process."""
+
+REPEATED = ("Location", "Retry-After", "Preference-Applied")
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+class KeyReused(APIException):
+    status_code = 422
+    default_code = "idempotency_key_reused"
+    default_detail = "This Idempotency-Key came with another request before."
+
+
+class StillAnswering(APIException):
+    status_code = 409
+    default_code = "idempotency_key_in_use"
+    default_detail = "The first request with this Idempotency-Key is not answered yet."
+
+
+def idempotent(view: Callable[..., Response]) -> Callable[..., Response]:
+    """Let a view's method keep its answer for a day where the request has an Idempotency-Key.
+
+    The answer names in ``predictions`` which records it speaks of, and goes when one of them does.
+    Errors are not kept: the next request with the key is tried anew.
+    """
+
+    @wraps(view)
+    def answer(self, request: Request, *args, **kwargs) -> Response:
+        key = request.headers.get("Idempotency-Key")
+        if key is None:
+            return view(self, request, *args, **kwargs)
+        if not _KEY.fullmatch(key):
+            raise ValidationError(
+                {"Idempotency-Key": ["Use 1 to 255 visible ASCII characters without spaces."]}
+            )
+        row, is_first = _claim(request, key, _fingerprint(request))
+        if not is_first:
+            return Response(
+                row.body, row.status, headers={**row.headers, "Idempotency-Replayed": "true"}
+            )
+        try:
+            response = view(self, request, *args, **kwargs)
+            _keep(row, response)
+        except BaseException:
+            IdempotencyKey.objects.filter(pk=row.pk, status=None).delete()
+            raise
+        return response
+
+    return answer
+
+
+def _claim(request: Request, key: str, fingerprint: str) -> tuple[IdempotencyKey, bool]:
+    """Return the row of this key, and whether this request is the one to be worked on."""
+    keys = IdempotencyKey.objects.filter(owner=request.user, key=key)
+    now = timezone.now()
+    keys.filter(created_at__lt=now - ANSWERS_KEPT).delete()
+    keys.filter(status=None, created_at__lt=now - LOST_AFTER).delete()
+    try:
+        with transaction.atomic():
+            row = IdempotencyKey.objects.create(
+                owner=request.user, key=key, fingerprint=fingerprint
+            )
+            return row, True
+    except IntegrityError:
+        row = keys.first()
+    if row is not None and row.fingerprint != fingerprint:
+        raise KeyReused
+    if row is None or row.status is None:
+        raise StillAnswering
+    return row, False
+
+
+def _keep(row: IdempotencyKey, response: Response) -> None:
+    with transaction.atomic():
+        kept = IdempotencyKey.objects.filter(pk=row.pk).update(
+            status=response.status_code,
+            headers={name: response[name] for name in REPEATED if name in response},
+            body=json.loads(json.dumps(response.data, cls=DjangoJSONEncoder)),
+        )
+        if kept:
+            alive = Prediction.objects.filter(pk__in=[each.pk for each in response.predictions])
+            row.predictions.set(alive)
+
+
+def _fingerprint(request: Request) -> str:
+    """Return a digest of method, address, fields and files; the form's boundary plays no part."""
+    digest = hashlib.sha256(f"{request.method} {request.path}".encode())
+    for values in (request.query_params, request.data):
+        for name, items in sorted(values.lists()):
+            for item in items:
+                digest.update(f"\n{name!r}: ".encode(errors="backslashreplace"))
+                if isinstance(item, UploadedFile):
+                    digest.update(f"{item.name!r} {item.size} ".encode(errors="backslashreplace"))
+                    for chunk in item.chunks():
+                        digest.update(chunk)
+                    item.seek(0)
+                else:
+                    digest.update(repr(item).encode(errors="backslashreplace"))
+    return digest.hexdigest()

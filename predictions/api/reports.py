@@ -1,0 +1,106 @@
+"""What a user's records say together, and all of them as one file."""
+
+from datetime import UTC
+
+from django.http import StreamingHttpResponse
+from django.utils import timezone
+from django_filters.rest_framework import DjangoFilterBackend
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework.generics import GenericAPIView
+from rest_framework.response import Response
+
+from predictions import export
+from predictions.api import schema
+from predictions.api.content import CSVRenderer, JSONLinesRenderer, ZIPRenderer
+from predictions.api.filters import PredictionFilter
+from predictions.api.serializers import (
+    ExportSerializer,
+    InsightsSerializer,
+    PredictionSerializer,
+)
+from predictions.insights import insights
+from predictions.models import Prediction
+
+
+class _OwnRecords(GenericAPIView):
+    """The filters of the list of predictions choose which records count."""
+
+    filter_backends = (DjangoFilterBackend,)
+    filterset_class = PredictionFilter
+    pagination_class = None
+    serializer_class = PredictionSerializer
+
+    def get_queryset(self):
+        return Prediction.objects.for_user(self.request.user)
+
+
+class InsightsView(_OwnRecords):
+    @extend_schema(
+        summary="Counts of your records: by emotion, by day, and against your corrections",
+        filters=True,
+        responses={
+            200: OpenApiResponse(
+                InsightsSerializer, examples=[OpenApiExample("two photos", schema.INSIGHTS)]
+            ),
+            **schema.problems(400, 401),
+        },
+    )
+    def get(self, request):
+        """Days are those of UTC. In `confusion` your words are the rows, the network's the
+        columns, both in the order of the labels."""
+        found = insights(self.filter_queryset(self.get_queryset()), UTC)
+        return Response(InsightsSerializer(found).data)
+
+
+class ExportView(_OwnRecords):
+    renderer_classes = (CSVRenderer, JSONLinesRenderer, ZIPRenderer)
+
+    @extend_schema(
+        summary="Your records as one file",
+        filters=True,
+        parameters=[
+            OpenApiParameter(
+                "as",
+                str,
+                enum=["csv", "jsonl", "zip"],
+                default="csv",
+                description="Lines of CSV (one a face), JSON lines (one a record), or a ZIP with "
+                "both and the photos.",
+            )
+        ],
+        responses={
+            (200, "text/csv"): OpenApiTypes.STR,
+            (200, "application/x-ndjson"): OpenApiTypes.STR,
+            (200, "application/zip"): OpenApiTypes.BINARY,
+            **schema.problems(400, 401),
+        },
+    )
+    def get(self, request):
+        """Newest first, sent while it is read: it may be as long as your history."""
+        form = ExportSerializer(data=request.query_params)
+        form.is_valid(raise_exception=True)
+        kind = form.validated_data["as"]
+        predictions = self.filter_queryset(self.get_queryset())
+        context = self.get_serializer_context()
+
+        def record(prediction: Prediction) -> dict:
+            return PredictionSerializer(prediction, context=context).data
+
+        content, media_type = {
+            "csv": lambda: (export.csv_lines(export.in_chunks(predictions)), "text/csv"),
+            "jsonl": lambda: (
+                export.json_lines(export.in_chunks(predictions), record),
+                "application/x-ndjson",
+            ),
+            "zip": lambda: (export.zip_chunks(predictions, record), "application/zip"),
+        }[kind]()
+        day = timezone.now().strftime("%Y-%m-%d")
+        return StreamingHttpResponse(
+            content,
+            content_type=media_type,
+            headers={
+                "Content-Disposition": f'attachment; filename="emotionsite-{day}.{kind}"',
+                "Cache-Control": "private, no-store",
+            },
+        )

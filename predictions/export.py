@@ -1,0 +1,100 @@
+"""A user's records as one file, made while it is sent: CSV, JSON lines, or a ZIP with photos."""
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Iterator
+
+from django.db.models import QuerySet
+from zipstream import ZIP_STORED, ZipStream
+
+from mlcore.labels import LABELS
+from predictions.models import Face, Prediction, Status
+
+CHUNK = 200
+"""Records that are read from the database at once."""
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+COLUMNS = (
+    "id", "status", "created_at", "finished_at", "name", "sha256", "photo_width", "photo_height",
+    "face_index", "x", "y", "width", "height", "detection_confidence", "label", "confidence",
+    "unsure", *LABELS, "correction", "advice", "model_name", "model_version", "error_code",
+)  # fmt: skip
+
+
+class _Line:
+    """What csv.writer writes to; it hands the line back."""
+
+    def write(self, line: str) -> str:
+        return line
+
+
+def csv_lines(predictions: Iterable[Prediction]) -> Iterator[str]:
+    """Yield a header and one line a face, or one without face values where there is none."""
+    writer = csv.writer(_Line())
+    yield writer.writerow(COLUMNS)
+    for prediction in predictions:
+        faces = prediction.faces.all() if prediction.status == Status.SUCCEEDED else ()
+        for face in faces or (None,):
+            yield writer.writerow(_row(prediction, face))
+
+
+def _row(prediction: Prediction, face: Face | None) -> list:
+    photo = prediction.photo
+    # A spreadsheet takes a text that starts like a formula for one; the apostrophe stops it.
+    name = f"'{photo.name}" if photo.name.startswith(FORMULA_STARTS) else photo.name
+    row = [
+        prediction.pk,
+        prediction.status,
+        prediction.created_at.isoformat(),
+        prediction.finished_at.isoformat() if prediction.finished_at else "",
+        name,
+        photo.sha256,
+        photo.width,
+        photo.height,
+    ]
+    if face is None:
+        row += [""] * (10 + len(LABELS))
+    else:
+        row += [face.index, face.x, face.y, face.width, face.height]
+        row += [round(face.detection_confidence, 4), face.label, round(face.confidence, 4)]
+        row += [str(face.unsure).lower()]
+        row += [round(face.probabilities[label], 4) for label in LABELS]
+        row += [face.correction]
+    row += [" ".join(prediction.advice), prediction.model_name, prediction.model_version]
+    return [*row, prediction.error_code]
+
+
+def json_lines(
+    predictions: Iterable[Prediction], record: Callable[[Prediction], dict]
+) -> Iterator[str]:
+    """Yield one JSON object a line; ``record`` turns a prediction into what JSON knows."""
+    for prediction in predictions:
+        yield json.dumps(record(prediction), ensure_ascii=False) + "\n"
+
+
+def zip_chunks(
+    predictions: QuerySet[Prediction], record: Callable[[Prediction], dict]
+) -> Iterator[bytes]:
+    """Yield a ZIP with records.csv, records.jsonl and photos/<id>.jpg, as it grows."""
+    archive = ZipStream(compress_type=ZIP_STORED)
+    lists = (
+        ("records.csv", csv_lines(in_chunks(predictions))),
+        ("records.jsonl", json_lines(in_chunks(predictions), record)),
+    )
+    for name, lines in lists:
+        archive.add((line.encode() for line in lines), name)
+        yield from archive.all_files()
+    for prediction in in_chunks(predictions):
+        try:
+            file = prediction.photo.display.open("rb")
+        except (FileNotFoundError, ValueError):  # Not analysed yet, or deleted meanwhile.
+            continue
+        with file:
+            archive.add(file.chunks(), f"photos/{prediction.pk}.jpg")
+            yield from archive.all_files()
+    yield from archive.finalize()
+
+
+def in_chunks(predictions: QuerySet[Prediction]) -> Iterator[Prediction]:
+    """Read records with their faces, a few at a time."""
+    return predictions.prefetch_related("faces").iterator(chunk_size=CHUNK)

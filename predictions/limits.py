@@ -1,0 +1,53 @@
+"""How large a request may be, told by its stated length before anything of it is read."""
+
+from contextlib import suppress
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.shortcuts import render
+
+MEGABYTE = 1024 * 1024
+ROOM_FOR_FORM = MEGABYTE
+"""Bytes that the parts of a form may need beside the photos."""
+
+BATCH = 10
+"""Several photos may together be as large as so many of the largest."""
+
+
+def largest_body(photos: int) -> int:
+    """Return the bytes of the largest request that carries so many of the largest photos."""
+    return photos * settings.MAX_UPLOAD_MB * MEGABYTE + ROOM_FOR_FORM
+
+
+def stated_length(request: HttpRequest) -> int:
+    """Return the bytes that a request says it has; 0 where it says nothing that is a number."""
+    length = request.META.get("CONTENT_LENGTH") or ""
+    return int(length) if length.isascii() and length.isdigit() else 0
+
+
+def read_to_the_end(request: HttpRequest) -> None:
+    """Take and drop what is left of a body: a client that still sends hears no answer.
+
+    Who sends very much more than is allowed is cut off.
+    """
+    if stated_length(request) <= 2 * largest_body(BATCH):
+        with suppress(OSError):
+            while request.read(65_536):
+                pass
+
+
+class BodyLimitMiddleware:
+    """Refuse a page's form that would fill the disk before anybody looked at it.
+
+    The API's parsers have limits of their own, and answer in its way.
+    """
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        limit = largest_body(BATCH)
+        if stated_length(request) > limit and not request.path.startswith("/api/"):
+            read_to_the_end(request)
+            return render(request, "413.html", {"megabytes": limit // MEGABYTE}, status=413)
+        return self.get_response(request)

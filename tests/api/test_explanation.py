@@ -1,0 +1,95 @@
+"""Where on a face an answer comes from: drawn by a worker, when it is first asked for."""
+
+import io
+
+import pytest
+from django.test import Client
+from PIL import Image
+
+from predictions import services, tasks
+from predictions.models import Explanation
+from tests.support.api import PREDICTIONS, assert_problem
+
+
+def ask(client, prediction, wait: int | None = None, **query):
+    headers = {} if wait is None else {"prefer": f"wait={wait}"}
+    return client.get(f"{PREDICTIONS}{prediction.pk}/explanation/", query, headers=headers)
+
+
+def test_a_worker_draws_it_once(client, worker, analyse):
+    prediction = analyse()
+    first = ask(client, prediction, face=0)
+    assert first.status_code == 200
+    assert first["Content-Type"] == "image/jpeg"
+    assert first["Cache-Control"] == "private, no-cache"
+    picture = Image.open(io.BytesIO(first.content))
+    assert picture.size == (384, 384)
+    colours = picture.convert("HSV").getchannel("S").getextrema()
+    assert colours[1] > 100
+    drawn = Explanation.objects.get()
+    assert ask(client, prediction).content == first.content
+    assert Explanation.objects.get().created_at == drawn.created_at
+
+
+def test_who_does_not_wait_asks_again(client, redis_server, analyse):
+    prediction = analyse()
+    # No worker is started here.
+    response = ask(client, prediction, wait=0)
+    assert response.status_code == 202
+    assert int(response["Retry-After"]) > 0
+    assert response.content == b""
+    tasks.draw_explanation(prediction.faces.get().pk)
+    assert ask(client, prediction, wait=0).status_code == 200
+
+
+def test_without_a_broker_it_is_said_so(client, redis_server, analyse):
+    prediction = analyse()
+    redis_server.stop()
+    response = ask(client, prediction, wait=0)
+    assert_problem(response, 503, "workers_away")
+    assert int(response["Retry-After"]) > 0
+
+
+def test_it_goes_with_the_answer(client, analyse):
+    prediction = analyse()
+    tasks.draw_explanation(prediction.faces.get().pk)
+    assert Explanation.objects.exists()
+    services.rerun(prediction)
+    assert_problem(ask(client, prediction), 409, "not_finished")
+    tasks.analyse(str(prediction.pk))
+    assert not Explanation.objects.exists()
+    tasks.draw_explanation(prediction.faces.get().pk)
+    services.delete(prediction)
+    assert not Explanation.objects.exists()
+
+
+def test_a_face_that_is_gone_meanwhile_is_no_error(analyse):
+    face = analyse().faces.get()
+    face.prediction.delete()
+    tasks.draw_explanation(face.pk)
+    services.keep_explanation(face, b"jpeg")
+    assert not Explanation.objects.exists()
+
+
+def test_a_photo_that_is_not_kept_cannot_be_explained(client, analyse):
+    prediction = analyse()
+    prediction.photo.display = ""
+    prediction.photo.save()
+    assert_problem(ask(client, prediction), 409, "photo_missing")
+
+
+@pytest.mark.parametrize("face", ["1", "32767"])
+def test_a_face_that_there_is_not(client, analyse, face):
+    assert_problem(ask(client, analyse(), face=face), 404, "not_found")
+
+
+@pytest.mark.parametrize("face", ["-1", "x", "99999999999999999999"])
+def test_an_index_that_is_none(client, analyse, face):
+    assert_problem(ask(client, analyse(), face=face), 400, "invalid_input")
+
+
+def test_only_the_owner_may_ask(strangers_client, analyse):
+    prediction = analyse()
+    assert_problem(ask(strangers_client, prediction), 404, "not_found")
+    assert_problem(ask(Client(), prediction), 401, "not_authenticated")
+    assert not Explanation.objects.exists()
