@@ -1,11 +1,19 @@
-"""The user of the site."""
+"""The user of the site, and the tokens by which programs act as this user."""
+
+from datetime import timedelta
 
 from django.contrib.auth.models import AbstractUser
-from django.db import models
+from django.db import models, transaction
+from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from knox.models import AbstractAuthToken, AuthTokenManager
+from knox.settings import knox_settings
 
 NOTICE_VERSION = "2026-11"
 """Version of the notice that is shown before the first upload; a new text asks everybody again."""
+
+USE_NOTED_EVERY = timedelta(minutes=1)
 
 
 class User(AbstractUser):
@@ -24,3 +32,75 @@ class User(AbstractUser):
             self.notice_version = NOTICE_VERSION
             self.notice_accepted_at = timezone.now()
             self.save(update_fields=["notice_version", "notice_accepted_at"])
+
+
+class ApiTokenManager(AuthTokenManager):
+    def living(self, user: User) -> models.QuerySet:
+        """Return the user's tokens that have not expired, newest first."""
+        alive = Q(expiry=None) | Q(expiry__gt=timezone.now())
+        return self.filter(alive, user=user).order_by("-created")
+
+    def issue(
+        self, user: User, *, name: str, scope: str, lifetime: timedelta | None
+    ) -> tuple["ApiToken", str]:
+        """Make a token; return its row and its text, which is kept nowhere.
+
+        ``lifetime`` None is without end. Expired tokens make room for it; raises
+        ``ApiToken.LimitReached`` where the user has as many living ones as one may have.
+        """
+        with transaction.atomic():
+            # Two requests take turns, so that only one of them finds the last free place.
+            User.objects.select_for_update().get(pk=user.pk)
+            self.filter(user=user, expiry__lte=timezone.now()).delete()
+            if self.filter(user=user).count() >= knox_settings.TOKEN_LIMIT_PER_USER:
+                raise ApiToken.LimitReached
+            name = ApiToken.printable_name(name)
+            return self.create(user, expiry=lifetime, name=name, scope=scope)
+
+
+class ApiToken(AbstractAuthToken):
+    """What a program acts as its user by. Only a hash of the token is kept."""
+
+    class Scope(models.TextChoices):
+        """What a token allows; ``write`` includes ``read``."""
+
+        READ = "read", _("read only")
+        WRITE = "write", _("read and write")
+
+    class LimitReached(Exception):
+        """The user has as many living tokens as a user may have."""
+
+    name = models.CharField(max_length=60, blank=True)
+    scope = models.CharField(max_length=5, choices=Scope, default=Scope.WRITE)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = ApiTokenManager()
+
+    class Meta:
+        verbose_name = "API token"
+
+    def __str__(self) -> str:
+        return self.name or self.start
+
+    @property
+    def start(self) -> str:
+        """The first characters of the token, by which its user tells it from others."""
+        return f"{self.token_key[:8]}…"
+
+    @property
+    def can_write(self) -> bool:
+        return self.scope == self.Scope.WRITE
+
+    @staticmethod
+    def printable_name(name: str) -> str:
+        """Return the name without what nobody can see, such as marks that turn text around."""
+        return "".join(filter(str.isprintable, name)).strip()
+
+    def note_use(self) -> None:
+        """Keep when the token was used last, to the minute: most requests write nothing."""
+        now = timezone.now()
+        if self.last_used_at and now - self.last_used_at < USE_NOTED_EVERY:
+            return
+        # Of several requests at the same time one writes.
+        stale = Q(last_used_at=None) | Q(last_used_at__lte=now - USE_NOTED_EVERY)
+        ApiToken.objects.filter(stale, pk=self.pk).update(last_used_at=now)

@@ -3,22 +3,16 @@
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_required
-from django.db.models import Q, Sum
+from django.db.models import Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
-from knox.models import get_token_model
 from knox.settings import knox_settings
 
 from emotionsite.accounts.forms import DeleteAccountForm, TokenForm
-
-
-def _living_tokens(user):
-    alive = Q(expiry=None) | Q(expiry__gt=timezone.now())
-    return get_token_model().objects.filter(alive, user=user).order_by("-created")
+from emotionsite.accounts.models import ApiToken
 
 
 def _page(request: HttpRequest, form: TokenForm, new_token: str = "") -> HttpResponse:
@@ -26,7 +20,7 @@ def _page(request: HttpRequest, form: TokenForm, new_token: str = "") -> HttpRes
     context = {
         "form": form,
         "new_token": new_token,
-        "tokens": _living_tokens(request.user),
+        "tokens": ApiToken.objects.living(request.user),
         "photo_count": request.user.predictions.count(),
         "photo_bytes": photos["bytes"] or 0,
     }
@@ -46,19 +40,25 @@ def account(request: HttpRequest) -> HttpResponse:
 def create_token(request: HttpRequest) -> HttpResponse:
     """Make an API token and show it in this answer only: the database keeps a hash of it."""
     form = TokenForm(request.POST)
-    limit = knox_settings.TOKEN_LIMIT_PER_USER
-    if form.is_valid() and limit is not None and _living_tokens(request.user).count() >= limit:
-        form.add_error(None, _("You have %(limit)s tokens; revoke one first.") % {"limit": limit})
-    if not form.is_valid():
-        return _page(request, form)
-    _token, text = get_token_model().objects.create(request.user, expiry=form.lifetime)
-    return _page(request, TokenForm(), new_token=text)
+    if form.is_valid():
+        try:
+            _token, text = ApiToken.objects.issue(
+                request.user,
+                name=form.cleaned_data["name"],
+                scope=form.cleaned_data["scope"],
+                lifetime=form.lifetime,
+            )
+            return _page(request, TokenForm(), new_token=text)
+        except ApiToken.LimitReached:
+            limit = {"limit": knox_settings.TOKEN_LIMIT_PER_USER}
+            form.add_error(None, _("You have %(limit)s tokens; revoke one first.") % limit)
+    return _page(request, form)
 
 
 @require_POST
 @login_required
 def revoke_token(request: HttpRequest, key: str) -> HttpResponse:
-    get_object_or_404(_living_tokens(request.user), token_key=key).delete()
+    get_object_or_404(ApiToken, user=request.user, token_key=key).delete()
     messages.success(request, _("The token is revoked."))
     return redirect("account")
 

@@ -1,39 +1,132 @@
 """Getting and giving back an API token."""
 
-from django.utils import timezone
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from datetime import timedelta
+
+from django.http import QueryDict
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from knox.models import get_token_model
 from knox.settings import knox_settings
-from rest_framework import status
+from rest_framework import serializers, status
 from rest_framework.exceptions import PermissionDenied
+from rest_framework.permissions import IsAuthenticated
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from predictions.api import schema
 from predictions.api.authentication import PasswordAuthentication, TokenAuthentication
-from predictions.api.serializers import TokenSerializer
+from predictions.api.content import FORMS
+from predictions.api.errors import MEDIA_TYPE
+
+Token = get_token_model()
+MAX_DAYS = 3650
+TOO_MANY = {"code": "too_many_tokens", "detail": "You have as many tokens as you may have."}
+
+TOO_LONG = {
+    "code": "invalid_input",
+    "detail": f"days: Ensure this value is less than or equal to {MAX_DAYS}.",
+}
+
+
+class NameField(serializers.CharField):
+    """Any text; what of it nobody can see is left out."""
+
+    def to_internal_value(self, data) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return Token.printable_name(data)
+
+
+class DaysField(serializers.IntegerField):
+    """A number; only a form, which knows nothing else, may send it as a text."""
+
+    def to_internal_value(self, data) -> int:
+        if isinstance(data, str) and not self.context["is_form"]:
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class NewTokenSerializer(serializers.Serializer):
+    name = NameField(
+        default="",
+        allow_blank=True,
+        max_length=Token._meta.get_field("name").max_length,
+        help_text="By which you tell it from others on your account page.",
+    )
+    scope = serializers.ChoiceField(
+        Token.Scope.choices,
+        default=Token.Scope.WRITE.value,
+        help_text="`read` may look; `write` may send, change and delete, too.",
+    )
+    days = DaysField(
+        default=knox_settings.TOKEN_TTL.days,
+        min_value=1,
+        max_value=MAX_DAYS,
+        help_text="After which it expires.",
+    )
+
+
+class TokenSerializer(serializers.Serializer):
+    token = serializers.CharField(help_text="Shown only this once.")
+    name = serializers.CharField()
+    scope = serializers.ChoiceField(Token.Scope.choices)
+    expiry = serializers.DateTimeField()
 
 
 class TokenView(APIView):
+    # Not by scope: whoever gets a token has none yet, and every token can be given back.
+    permission_classes = (IsAuthenticated,)
+    parser_classes = FORMS
+
     def get_authenticators(self):
         is_post = self.request is not None and self.request.method == "POST"
         return [PasswordAuthentication() if is_post else TokenAuthentication()]
 
     @extend_schema(
         summary="Get a token",
-        request=None,
+        request={"application/json": NewTokenSerializer},
         auth=[{"password": []}],
-        responses={201: TokenSerializer, **schema.problems(401, 403)},
+        responses={
+            201: TokenSerializer,
+            (400, MEDIA_TYPE): schema.problem(400, **TOO_LONG),
+            (403, MEDIA_TYPE): schema.problem(403, **TOO_MANY),
+            **schema.problems(401, 413, 415),
+        },
+        examples=[
+            OpenApiExample(
+                "a script that only reads",
+                {"name": "notebook", "scope": "read", "days": 30},
+                request_only=True,
+            ),
+            OpenApiExample(
+                "a new token",
+                {
+                    "token": "7d9c1f0ab3e8542c" * 4,
+                    "name": "notebook",
+                    "scope": "read",
+                    "expiry": "2026-12-22T10:15:00.120000Z",
+                },
+                response_only=True,
+            ),
+        ],
     )
     def post(self, request):
-        """Name and password by basic authentication; the token is shown this one time."""
-        tokens = get_token_model().objects
-        tokens.filter(user=request.user, expiry__lte=timezone.now()).delete()
-        if tokens.filter(user=request.user).count() >= knox_settings.TOKEN_LIMIT_PER_USER:
-            raise PermissionDenied("You have as many tokens as you may have.", "too_many_tokens")
-        row, token = tokens.create(request.user)
+        """Name and password by basic authentication; the token is shown this one time.
+
+        The body may be left out, and a form will do as well as JSON.
+        """
+        is_form = isinstance(request.data, QueryDict)
+        form = NewTokenSerializer(
+            data=request.data.dict() if is_form else request.data, context={"is_form": is_form}
+        )
+        form.is_valid(raise_exception=True)
+        lifetime = timedelta(days=form.validated_data.pop("days"))
+        try:
+            row, token = Token.objects.issue(request.user, lifetime=lifetime, **form.validated_data)
+        except Token.LimitReached as error:
+            raise PermissionDenied(**TOO_MANY) from error
+        row.token = token
         return Response(
-            TokenSerializer({"token": token, "expiry": row.expiry}).data,
+            TokenSerializer(row).data,
             status.HTTP_201_CREATED,
             headers={"Cache-Control": "no-store"},
         )

@@ -7,12 +7,11 @@ import json
 import pytest
 from django.core.files.storage import default_storage
 from django.db.models import FileField
-from django.test import Client
 from PIL import Image
 
 from mlcore.labels import EMOJI, LABELS
 from predictions.models import Photo, Prediction
-from tests.support.api import PREDICTIONS, assert_problem, photo, token_client
+from tests.support.api import PREDICTIONS, assert_problem, photo
 
 
 def stored_files(picture: Photo) -> list[str]:

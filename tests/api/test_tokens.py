@@ -238,8 +238,6 @@ def test_the_last_use_is_kept_to_the_minute(owner, client, django_assert_num_que
 
     long_ago = first - timedelta(minutes=2)
     ApiToken.objects.update(last_used_at=long_ago)
-    assert_problem(client.get(f"{PREDICTIONS}1/"), 404, "not_found")
-    assert ApiToken.objects.get().last_used_at == long_ago
     client.get(PREDICTIONS)
     assert ApiToken.objects.get().last_used_at >= first
 

@@ -1,9 +1,12 @@
 """The account: facts, tokens, passwords, addresses, and leaving."""
 
 import re
+from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.core import mail
+from django.utils import timezone
 
 from tests.pages.conftest import PASSWORD
 
@@ -17,53 +20,108 @@ def test_shows_what_is_known(queue, client):
 
 class TestTokens:
     @pytest.fixture
-    def token(self, client) -> str:
-        html = client.post("/account/tokens/", {"days": "30"}).content.decode()
-        return re.search(r'<code class="token">(\w+)</code>', html)[1]
+    def create(self, client) -> Callable[..., str]:
+        """A function that fills in the form and returns the token that the page shows."""
 
-    def test_new_token_works_and_is_shown_once(self, token, client, anonymous_client):
-        answer = anonymous_client.get(
-            "/api/v1/predictions/", headers={"authorization": f"Token {token}"}
-        )
-        assert answer.status_code == 200
+        def create(**fields) -> str:
+            form = {"name": "Lab notebook", "scope": "write", "days": "30", **fields}
+            html = client.post("/account/tokens/", form).content.decode()
+            return re.search(r'readonly[^>]* value="(\w{64})"', html)[1]
+
+        return create
+
+    @pytest.fixture
+    def call(self, anonymous_client) -> Callable:
+        """A function that calls the API with a token."""
+
+        def call(token: str, method: str = "get", path: str = "predictions/", **options):
+            headers = {"authorization": f"Token {token}"}
+            return anonymous_client.generic(
+                method.upper(), f"/api/v1/{path}", headers=headers, **options
+            )
+
+        return call
+
+    def test_new_token_works_and_is_shown_once(self, create, call, client):
+        token = create()
+        assert call(token).status_code == 200
         response = client.get("/account/")
         html = response.content.decode()
         assert token not in html
-        assert token[:8] in html
+        assert f"<code>{token[:8]}…</code>" in html
+        assert token[:9] not in html.replace(f"/account/tokens/{token[:15]}/revoke/", "")
         assert "no-store" in response["Cache-Control"]
 
-    def test_lives_as_long_as_was_asked_for(self, token, owner):
-        from datetime import timedelta
+    def test_the_page_says_what_a_token_is_for_and_when_it_was_used(self, create, call, client):
+        assert "No program acts for you" in client.get("/account/").content.decode()
+        token = create(name="<Camera>", scope="read")
+        html = client.get("/account/").content.decode()
+        assert "<strong>&lt;Camera&gt;</strong>" in html
+        assert '<span class="badge">read only</span>' in html
+        assert "Revoke &lt;Camera&gt;" in html
+        assert "<dt>Last used</dt><dd>never</dd>" in html
+        call(token)
+        assert "<dt>Last used</dt><dd><time" in client.get("/account/").content.decode()
 
+    def test_a_token_to_read_reads_until_it_is_revoked(
+        self, create, call, client, owner, analyse, stranger_client
+    ):
+        address = f"predictions/{analyse().pk}/"
+        token = create(scope="read")
+        assert call(token, "get", address).status_code == 200
+        refused = call(token, "delete", address)
+        assert refused.status_code == 403
+        assert refused.json()["code"] == "insufficient_scope"
+        assert call(token, "get", address).status_code == 200
+
+        revoke = f"/account/tokens/{owner.auth_token_set.get().token_key}/revoke/"
+        assert stranger_client.post(revoke).status_code == 404
+        assert call(token, "get", address).status_code == 200
+        assert client.post(revoke)["Location"] == "/account/"
+        assert call(token, "get", address).status_code == 401
+        assert client.post(revoke).status_code == 404
+
+    def test_a_token_to_write_writes(self, create, call, analyse):
+        assert call(create(), "delete", f"predictions/{analyse().pk}/").status_code == 204
+
+    @pytest.mark.parametrize("days", [30, 90, 365])
+    def test_lives_as_long_as_was_asked_for(self, create, owner, days):
+        create(days=str(days))
         record = owner.auth_token_set.get()
         assert record.expiry - record.created == pytest.approx(
-            timedelta(days=30), abs=timedelta(seconds=5)
+            timedelta(days=days), abs=timedelta(seconds=5)
         )
 
-    def test_revoked_token_is_refused(self, token, client, owner, anonymous_client):
-        key = owner.auth_token_set.get().token_key
-        assert client.post(f"/account/tokens/{key}/revoke/")["Location"] == "/account/"
-        answer = anonymous_client.get(
-            "/api/v1/predictions/", headers={"authorization": f"Token {token}"}
-        )
-        assert answer.status_code == 401
+    def test_lives_without_end_where_that_was_asked_for(self, create, call, client, owner):
+        token = create(days="never")
+        assert owner.auth_token_set.get().expiry is None
+        assert "<dt>Expires</dt><dd>never</dd>" in client.get("/account/").content.decode()
+        assert call(token).status_code == 200
 
-    def test_stranger_cannot_revoke(self, token, owner, stranger_client):
-        key = owner.auth_token_set.get().token_key
-        assert stranger_client.post(f"/account/tokens/{key}/revoke/").status_code == 404
-        assert owner.auth_token_set.count() == 1
+    def test_an_expired_token_is_refused_and_no_longer_listed(self, create, call, client, owner):
+        token = create()
+        owner.auth_token_set.update(expiry=timezone.now())
+        assert token[:8] not in client.get("/account/").content.decode()
+        assert call(token).status_code == 401
 
-    def test_there_is_a_limit(self, client, owner):
+    def test_there_is_a_limit(self, create, client, owner):
         from knox.settings import knox_settings
 
         for _ in range(knox_settings.TOKEN_LIMIT_PER_USER):
-            owner.auth_token_set.model.objects.create(owner)
-        html = client.post("/account/tokens/", {"days": "30"}).content.decode()
+            create()
+        form = {"name": "", "scope": "read", "days": "30"}
+        html = client.post("/account/tokens/", form).content.decode()
         assert "revoke one first" in html
+        assert "readonly" not in html
         assert owner.auth_token_set.count() == knox_settings.TOKEN_LIMIT_PER_USER
 
-    def test_nonsense_makes_no_token(self, client, owner):
-        client.post("/account/tokens/", {"days": "100000"})
+    @pytest.mark.parametrize(
+        "wrong", [{"days": "100000"}, {"days": ""}, {"scope": "admin"}, {"name": "x" * 61}]
+    )
+    def test_nonsense_makes_no_token(self, client, owner, wrong):
+        form = {"name": "", "scope": "read", "days": "30", **wrong}
+        html = client.post("/account/tokens/", form).content.decode()
+        assert 'class="field invalid"' in html
         assert not owner.auth_token_set.exists()
 
 
@@ -76,18 +134,16 @@ class TestLeaving:
     def test_everything_goes(
         self, client, owner, analyse, storage, django_capture_on_commit_callbacks
     ):
-        from knox.models import AuthToken
-
-        from emotionsite.accounts.models import User
+        from emotionsite.accounts.models import ApiToken, User
         from predictions.models import Photo, Prediction
 
         with django_capture_on_commit_callbacks(execute=True):
             analyse()
-        AuthToken.objects.create(owner)
+        ApiToken.objects.create(owner)
         with django_capture_on_commit_callbacks(execute=True):
             response = client.post("/account/delete/", {"password": PASSWORD}, follow=True)
         assert "are deleted" in response.content.decode()
-        for model in (User, Photo, Prediction, AuthToken):
+        for model in (User, Photo, Prediction, ApiToken):
             assert not model.objects.exists()
         assert [path for path in storage.rglob("*") if path.is_file()] == []
         assert client.get("/account/").status_code == 302
