@@ -75,6 +75,7 @@ def test_admin_curates_the_gallery(worker, staff_page: Page, astronaut, make_ima
         "",
         "predictions/prediction/",
         "predictions/prediction/?status__exact=succeeded",
+        "accounts/apitoken/",
         "accounts/user/",
         "accounts/user/add/",
         "auth/group/add/",

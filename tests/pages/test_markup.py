@@ -105,6 +105,13 @@ def test_pages_of_an_owner(demo, analyse, client):
         check(client.get(prediction.get_absolute_url()))
 
 
+def test_new_token(client):
+    token = {"name": "notebook", "scope": "read", "days": "never"}
+    check(client.post("/account/tokens/", token))
+    check(client.post("/account/tokens/", {**token, "days": "-1"}))
+    check(client.get("/account/"))
+
+
 def test_refused_upload(client):
     check(client.post("/"))
 
