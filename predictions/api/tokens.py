@@ -19,11 +19,12 @@ from predictions.api.errors import MEDIA_TYPE
 
 Token = get_token_model()
 MAX_DAYS = 3650
-TOO_MANY = {"code": "too_many_tokens", "detail": "You have as many tokens as you may have."}
-
-TOO_LONG = {
-    "code": "invalid_input",
-    "detail": f"days: Ensure this value is less than or equal to {MAX_DAYS}.",
+TOO_MANY = "too_many_tokens", "You have as many tokens as you may have."
+PROBLEMS = {
+    400: ("invalid_input", f"days: Ensure this value is less than or equal to {MAX_DAYS}."),
+    403: TOO_MANY,
+    413: ("request_too_large", "The request is too large."),
+    415: ("unsupported_media_type", 'Unsupported media type "text/xml" in request.'),
 }
 
 
@@ -87,9 +88,8 @@ class TokenView(APIView):
         auth=[{"password": []}],
         responses={
             201: TokenSerializer,
-            (400, MEDIA_TYPE): schema.problem(400, **TOO_LONG),
-            (403, MEDIA_TYPE): schema.problem(403, **TOO_MANY),
-            **schema.problems(401, 413, 415),
+            **{(code, MEDIA_TYPE): schema.problem(code, *PROBLEMS[code]) for code in PROBLEMS},
+            **schema.problems(401),
         },
         examples=[
             OpenApiExample(
@@ -123,7 +123,8 @@ class TokenView(APIView):
         try:
             row, token = Token.objects.issue(request.user, lifetime=lifetime, **form.validated_data)
         except Token.LimitReached as error:
-            raise PermissionDenied(**TOO_MANY) from error
+            code, detail = TOO_MANY
+            raise PermissionDenied(detail, code) from error
         row.token = token
         return Response(
             TokenSerializer(row).data,
