@@ -1,9 +1,9 @@
 """``make run``: bring the whole site up on this machine, and take all of it down again.
 
-Redis, one Celery worker with beat, and gunicorn run as children. They have process groups of
-their own, so that Ctrl-C in a terminal reaches only this process, which stops them in order, the
-broker last. ``PORT``, ``HOST`` and ``DJANGO_SUPERUSER_*`` are read here; every other setting is
-read by `emotionsite.settings`.
+Redis, a Celery worker with beat for photos, another one for webhooks, and gunicorn run as children.
+They have process groups of their own, so that Ctrl-C in a terminal reaches only this process, which
+stops them in order, the broker last. ``PORT``, ``HOST`` and ``DJANGO_SUPERUSER_*`` are read here;
+every other setting is read by `emotionsite.settings`.
 """
 
 import errno
@@ -27,8 +27,11 @@ from emotionsite.celery import app
 from emotionsite.processes import ProcessEnded, Processes, start_redis
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-WORKER = ["-m", "celery", "--quiet", "-A", "emotionsite", "worker", "--beat", "--loglevel", "INFO"]
-WORKER += ["--without-mingle", "--without-gossip"]  # There is one worker: nobody to wait for.
+CELERY = ["-m", "celery", "--quiet", "-A", "emotionsite", "worker", "--loglevel", "INFO"]
+CELERY += ["--without-mingle", "--without-gossip"]  # The workers have nothing to tell each other.
+WORKER = [*CELERY, "--beat", "--queues", "celery"]
+DELIVERIES = [*CELERY, "--hostname", "deliveries@%h", "--queues", "deliveries"]
+DELIVERIES += ["--pool", "threads", "--concurrency", "4"]
 WEB = ["-m", "gunicorn", "emotionsite.wsgi", "--worker-class", "gthread", "--workers", "2"]
 WEB += ["--threads", "8", "--graceful-timeout", "2", "--no-control-socket"]
 READY_SECONDS = 120
@@ -107,7 +110,7 @@ def show(*lines: str) -> None:
 
 
 def what_is_missing(address: tuple[str, int], host_header: str) -> str:
-    """Ask ``/readyz`` and the worker; an empty answer means that the first photo can come."""
+    """Ask ``/readyz`` and the workers; an empty answer means that the first photo can come."""
     connection = http.client.HTTPConnection(*address, timeout=2)
     try:
         connection.request("GET", "/readyz", headers={"Host": host_header})
@@ -118,7 +121,8 @@ def what_is_missing(address: tuple[str, int], host_header: str) -> str:
         return str(error)
     finally:
         connection.close()
-    return "" if app.control.ping(timeout=0.5, limit=1) else "the worker does not answer"
+    workers = app.control.ping(timeout=0.5, limit=2)
+    return "" if len(workers) == 2 else "a worker does not answer"
 
 
 def run(processes: Processes) -> None:
@@ -143,6 +147,7 @@ def run(processes: Processes) -> None:
     connections.close_all()
 
     processes.start("worker", [sys.executable, *WORKER], cwd=BASE_DIR)
+    processes.start("deliveries", [sys.executable, *DELIVERIES], cwd=BASE_DIR)
     with listener:
         host, port = listener.getsockname()[:2]
         web = [sys.executable, *WEB, "--bind", f"fd://{listener.fileno()}"]
@@ -179,7 +184,7 @@ def main() -> None:
     finally:
         for signum in asked_to_stop:
             signal.signal(signum, signal.SIG_IGN)
-        processes.stop("web", "worker")
+        processes.stop("web", "worker", "deliveries")
         processes.stop("redis")
 
 

@@ -46,9 +46,16 @@ MODEL_PATH = env("MODEL_PATH", default="") or str(
 RETENTION_DAYS = env.int("RETENTION_DAYS", 0)
 SIGNUP_OPEN = env.bool("SIGNUP_OPEN", True)
 
+# Webhooks: where they may lead, and the site's own address for the links in them.
+WEBHOOKS_ALLOW_PRIVATE = env.bool("WEBHOOKS_ALLOW_PRIVATE", False)
+SITE_URL = env("SITE_URL", default="")
+if SITE_URL and not SITE_URL.startswith(("http://", "https://")):
+    raise ImproperlyConfigured("SITE_URL must begin with http:// or https://.")
+
 INSTALLED_APPS = [
     "emotionsite.accounts",
     "predictions",
+    "predictions.webhooks",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -151,9 +158,13 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_timeout": 2,
     "max_retries": 0,
 }
+# Receivers of webhooks may be slow, so that a worker of their own serves them.
+CELERY_TASK_ROUTES = {"webhooks.*": {"queue": "deliveries"}}
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "predictions.sweep", "schedule": 5.0, "options": {"expires": 5.0}},
     "forget": {"task": "predictions.forget", "schedule": 600.0, "options": {"expires": 600.0}},
+    "deliver": {"task": "webhooks.deliver", "schedule": 5.0, "options": {"expires": 5.0}},
+    "forget-deliveries": {"task": "webhooks.forget", "schedule": 3600.0},
     "remove-orphans": {"task": "predictions.remove_orphans", "schedule": 86_400.0},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
@@ -243,12 +254,17 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_METADATA_CLASS": None,
+    "URL_FORMAT_OVERRIDE": None,
     "EXCEPTION_HANDLER": "predictions.api.errors.problem_handler",
     "DEFAULT_THROTTLE_CLASSES": [
         "predictions.api.throttling.AddressThrottle",
         "predictions.api.throttling.UserThrottle",
     ],
-    "DEFAULT_THROTTLE_RATES": {"address": "60/min", "user": "1200/min"},
+    "DEFAULT_THROTTLE_RATES": {
+        "address": env("API_RATE_ADDRESS", default="60/min"),
+        "user": env("API_RATE_USER", default="1200/min"),
+    },
     "NUM_PROXIES": TRUSTED_PROXIES,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }

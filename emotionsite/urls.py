@@ -9,6 +9,7 @@ urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
     path("accounts/", include("allauth.urls")),
+    path("account/webhooks/", include("predictions.webhooks.urls")),
     path("account/", include("emotionsite.accounts.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/", include("predictions.api.urls")),

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from signal import SIGKILL
@@ -36,10 +37,11 @@ class RedisServer:
 
 
 class Worker:
-    """The Celery worker with beat, with its output in ``log``."""
+    """The Celery worker with beat, or another ``command``, with its output in ``log``."""
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, command: Sequence[str] = WORKER) -> None:
         self._log = log
+        self._command = command
         self._processes = Processes()
 
     def start(self, timeout: float = 60) -> None:
@@ -47,7 +49,7 @@ class Worker:
         if "worker" in self._processes:
             return
         with self._log.open("ab") as log:
-            command = [sys.executable, *WORKER]
+            command = [sys.executable, *self._command]
             self._processes.start("worker", command, stdout=log, stderr=subprocess.STDOUT)
         deadline = time.monotonic() + timeout
         while not self._replies():
