@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench train-help clean
+.PHONY: help run test lint fuzz bench client train-help clean
 
 help: ## List these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{ printf "make %-12s %s\n", $$1, $$2 }'
@@ -19,6 +19,13 @@ lint: .venv/testing ## Check style, the deployment settings and that no migratio
 	$(BIN)/ruff format --check
 	SITE_TLS=true SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(50))') $(BIN)/python manage.py check --deploy --fail-level WARNING
 	DEBUG=true DATABASE_URL=sqlite://:memory: $(BIN)/python manage.py makemigrations --check --dry-run
+
+fuzz: .venv/testing ## Try every call of the API with 100 right and wrong requests each
+	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-100} $(BIN)/python -m pytest tests/api/test_fuzz.py
+
+client: .venv/testing ## Generate a typed Python client of the API into var/client
+	$(BIN)/python manage.py spectacular --file var/openapi.yaml --validate
+	$(BIN)/openapi-python-client generate --path var/openapi.yaml --output-path var/client --overwrite
 
 bench: .venv/testing ## Measure how long people wait for an answer
 	$(BIN)/python tests/benchmarks/first_answer.py

@@ -9,10 +9,10 @@ from predictions.limits import BATCH, largest_body, stated_length
 from predictions.uploads import UploadError
 
 
-class PhotoParser(MultiPartParser):
-    """Refuses by its stated length what could only be refused after it filled the disk."""
+class _Limited:
+    """Refuses by its stated length what could only be refused after it filled memory or disk."""
 
-    photos = 1
+    photos = 0
 
     def parse(self, stream, media_type=None, parser_context=None):
         if stated_length(parser_context["request"]) > largest_body(self.photos):
@@ -20,19 +20,25 @@ class PhotoParser(MultiPartParser):
         return super().parse(stream, media_type, parser_context)
 
     def too_large(self) -> Exception:
+        return RequestDataTooBig()
+
+
+class PhotoParser(_Limited, MultiPartParser):
+    """One photo."""
+
+    photos = 1
+
+    def too_large(self) -> Exception:
         return UploadError("file_too_large")
 
 
-class BatchParser(PhotoParser):
+class BatchParser(_Limited, MultiPartParser):
     """Several photos."""
 
     photos = BATCH
 
-    def too_large(self) -> Exception:
-        return RequestDataTooBig
 
-
-class ShallowJSONParser(JSONParser):
+class ShallowJSONParser(_Limited, JSONParser):
     """JSON that nests so deeply that it exhausts the parser is wrong like any other."""
 
     def parse(self, stream, media_type=None, parser_context=None):
@@ -42,7 +48,15 @@ class ShallowJSONParser(JSONParser):
             raise ParseError("JSON parse error - nested too deeply") from error
 
 
-FORMS = (ShallowJSONParser, FormParser, MultiPartParser)
+class SmallFormParser(_Limited, FormParser):
+    """A form of a few values."""
+
+
+class SmallMultiPartParser(_Limited, MultiPartParser):
+    """A form of a few values, as programs like to send it."""
+
+
+FORMS = (ShallowJSONParser, SmallFormParser, SmallMultiPartParser)
 """What carries a few values."""
 
 

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from django import forms
 from django.core.exceptions import ValidationError
 from django_filters import rest_framework as filters
 from drf_spectacular.types import OpenApiTypes
@@ -20,15 +21,30 @@ def validate_moment(moment: datetime) -> None:
         raise ValidationError("This moment is out of range.", "invalid") from error
 
 
+class StrictForm(forms.Form):
+    """A filter that is named must say something; an empty one is no wish for everything."""
+
+    def clean(self) -> dict:
+        for name in self.fields:
+            if name in self.data and not all(self.data.getlist(name)):
+                self.add_error(name, ValidationError("This filter is empty.", "empty"))
+        return self.cleaned_data
+
+
 class PredictionFilter(filters.FilterSet):
+    class Meta:
+        form = StrictForm
+
     status = filters.MultipleChoiceFilter(
         choices=Status.choices, help_text="Repeat it for several states."
     )
     label = filters.MultipleChoiceFilter(
         choices=LABEL_CHOICES, help_text="Emotion of the main face; repeat it for several."
     )
-    min_confidence = filters.NumberFilter(
-        "confidence", "gte", min_value=0, max_value=1, help_text="Of the main face, 0 to 1."
+    min_confidence = extend_schema_field({"type": "number", "minimum": 0, "maximum": 1})(
+        filters.NumberFilter(
+            "confidence", "gte", min_value=0, max_value=1, help_text="Of the main face, 0 to 1."
+        )
     )
     unsure = extend_schema_field(OpenApiTypes.BOOL)(
         filters.TypedChoiceFilter(
@@ -43,4 +59,6 @@ class PredictionFilter(filters.FilterSet):
     created_before = filters.IsoDateTimeFilter(
         "created_at", "lt", validators=[validate_moment], help_text="ISO 8601, exclusive."
     )
-    model_version = filters.CharFilter(help_text="Version of the network, as in `model`.")
+    model_version = extend_schema_field({"type": "string", "pattern": "^[!-~]{1,60}$"})(
+        filters.CharFilter(help_text="Version of the network, as in `model`.")
+    )

@@ -106,7 +106,8 @@ def _fingerprint(request: Request) -> str:
     """Return a digest of method, address, fields and files; the form's boundary plays no part."""
     digest = hashlib.sha256(f"{request.method} {request.path}".encode())
     for values in (request.query_params, request.data):
-        for name, items in sorted(values.lists()):
+        # A request without a body has an ordinary, empty dict.
+        for name, items in sorted(values.lists()) if values else ():
             for item in items:
                 digest.update(f"\n{name!r}: ".encode(errors="backslashreplace"))
                 if isinstance(item, UploadedFile):

@@ -9,6 +9,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from rest_framework.decorators import action
 from rest_framework.exceptions import NotFound
 from rest_framework.mixins import ListModelMixin
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.permissions import AllowAny
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -75,8 +76,16 @@ class ModelView(Public, APIView):
         return Response(ModelSerializer({**vars(info), "labels": LABELS}).data)
 
 
+class FormatNegotiation(DefaultContentNegotiation):
+    """``?format=json`` or ``yaml`` chooses, as an Accept header does."""
+
+    def select_renderer(self, request, renderers, format_suffix=None):
+        chosen = format_suffix or request.query_params.get("format")
+        return super().select_renderer(request, renderers, chosen)
+
+
 class SchemaView(Public, SpectacularAPIView):
-    pass
+    content_negotiation_class = FormatNegotiation
 
 
 class DocsView(Public, SpectacularSwaggerSplitView):

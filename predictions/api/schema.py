@@ -168,6 +168,7 @@ IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
     str,
     OpenApiParameter.HEADER,
+    pattern=r"^[!-~]{1,255}$",
     description="A text of your choice, such as a UUID. The same request with the same key gets "
     "the same answer for a day, and does nothing again.",
     examples=[OpenApiExample("UUID", "5d0a9b0e-6f0e-4b3e-9a53-6c8b1d0c7f42")],
@@ -175,7 +176,11 @@ IDEMPOTENCY_KEY = OpenApiParameter(
 IDEMPOTENCY_REPLAYED = _response_header(
     "Idempotency-Replayed", str, "`true` where the answer is one from before.", 200, 201, 202, 207
 )
-FACE = OpenApiParameter("face", int, description="Index of the face, largest first.", default=0)
+FACE = OpenApiParameter(
+    "face",
+    {"type": "integer", "minimum": 0, "maximum": 32_767, "default": 0},
+    description="Index of the face, largest first.",
+)
 PREFERENCE_APPLIED = _response_header(
     "Preference-Applied", str, "The `wait` that was granted.", 200, 201, 202, 207
 )

@@ -220,7 +220,7 @@ class PredictionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Generi
 
     @extend_schema(
         summary="Say what you would call a face",
-        request=CorrectionSerializer,
+        request={"application/json": CorrectionSerializer},
         responses={200: FaceSerializer, **schema.problems(400, 401, 403, 404, 415)},
     )
     @action(
@@ -249,11 +249,7 @@ class PredictionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Generi
 
     @extend_schema(
         summary="Where on a face the answer comes from",
-        parameters=[
-            schema.FACE,
-            schema.PREFER,
-            schema.RETRY_AFTER,
-        ],
+        parameters=[schema.FACE, schema.PREFER, schema.RETRY_AFTER],
         responses={
             (200, "image/jpeg"): OpenApiTypes.BINARY,
             202: OpenApiResponse(description="Still being drawn; ask again."),

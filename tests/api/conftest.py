@@ -3,6 +3,8 @@
 Models are imported where they are used: this file is read before Django is set up.
 """
 
+import socket
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -63,3 +65,17 @@ def analyse(queue, astronaut: bytes) -> Callable:
         return prediction
 
     return analyse
+
+
+@pytest.fixture
+def web(transactional_db, static_files):
+    """Host and port of a gunicorn on the test database."""
+    from emotionsite.processes import Processes
+    from emotionsite.run import WEB
+
+    processes = Processes()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        command = [sys.executable, *WEB, "--bind", f"fd://{listener.fileno()}"]
+        processes.start("web", command, pass_fds=[listener.fileno()])
+        yield listener.getsockname()
+        processes.stop("web")

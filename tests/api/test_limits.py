@@ -51,3 +51,11 @@ def test_pages_refuse_a_form_that_would_fill_the_disk(owner, make_image, setting
         assert response.status_code == 413
         assert b"11 MB" in response.content
     assert not Photo.objects.exists()
+
+
+@pytest.mark.parametrize("kind", ["application/json", "application/x-www-form-urlencoded"])
+def test_a_few_values_need_no_megabytes(client, analyse, kind):
+    address = f"{PREDICTIONS}{analyse().pk}/faces/0/correction/"
+    text = b'{"label": "' + b"x" * (2 * 1024 * 1024) + b'"}'
+    response = client.put(address, text, content_type=kind)
+    assert_problem(response, 413, "request_too_large")

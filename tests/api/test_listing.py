@@ -78,6 +78,7 @@ def test_a_longer_list_needs_no_more_queries(client, owner, django_assert_num_qu
         prediction = make(owner, number, status="succeeded")
         add_face(prediction, 0)
         add_face(prediction, 1)
+    client.get(PREDICTIONS)  # Notes that the token is used, once a minute.
     # One for the token, one for the expired ones among the user's, predictions, faces.
     for size in (1, 20):
         with django_assert_num_queries(4):
@@ -89,7 +90,14 @@ def test_a_longer_list_needs_no_more_queries(client, owner, django_assert_num_qu
 def test_nobody_asks_for_a_page_of_a_million(client, owner):
     for number in range(101):
         make(owner, number)
-    assert len(client.get(PREDICTIONS, {"page_size": 1_000_000}).json()["results"]) == 100
+    for size in (1_000_000, "9" * 5000):
+        assert len(client.get(PREDICTIONS, {"page_size": size}).json()["results"]) == 100
+
+
+@pytest.mark.parametrize("size", ["0", "-1", "x", "", "1.5", "²"])
+def test_a_page_size_that_is_no_number_is_a_400(client, size):
+    response = client.get(PREDICTIONS, {"page_size": size})
+    assert "page_size" in assert_problem(response, 400, "invalid_input")["errors"]
 
 
 @pytest.mark.parametrize(
@@ -186,7 +194,7 @@ def test_a_bad_cursor_is_a_400(client, owner, cursor):
     assert "cursor" in assert_problem(response, 400, "invalid_input")["errors"]
 
 
-@pytest.mark.parametrize("query", ["min_confidence=1e-9999", "unknown=1", "page_size=x", "%FF=%FF"])
+@pytest.mark.parametrize("query", ["min_confidence=1e-9999", "unknown=1", "%FF=%FF"])
 def test_what_cannot_matter_does_not(client, query):
     response = client.get(f"{PREDICTIONS}?{query}")
     assert response.status_code == 200

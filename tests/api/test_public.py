@@ -140,10 +140,12 @@ def test_the_schema_names_every_call_and_nothing_else(schema):
         ("delete", "auth/token/"),
         ("get", "predictions/"),
         ("post", "predictions/"),
+        ("post", "predictions/batch/"),
         ("get", "predictions/{id}/"),
         ("delete", "predictions/{id}/"),
         ("get", "predictions/{id}/image/"),
         ("get", "predictions/{id}/thumbnail/"),
+        ("get", "predictions/{id}/explanation/"),
         ("post", "predictions/{id}/rerun/"),
         ("post", "predictions/{id}/cancel/"),
         ("put", "predictions/{id}/faces/{index}/correction/"),
@@ -151,6 +153,8 @@ def test_the_schema_names_every_call_and_nothing_else(schema):
         ("get", "demo-images/{slug}/image/"),
         ("get", "demo-images/{slug}/thumbnail/"),
         ("get", "model/"),
+        ("get", "insights/"),
+        ("get", "export/"),
     }
     filters = {item["name"] for item in schema["paths"][f"{API}predictions/"]["get"]["parameters"]}
     assert filters >= {

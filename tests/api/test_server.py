@@ -2,28 +2,12 @@
 
 import http.client
 import json
-import socket
-import sys
 from contextlib import closing
 
-import pytest
 from knox.models import get_token_model
 
-from emotionsite.processes import Processes
-from emotionsite.run import WEB
 from predictions.models import Photo
 from tests.support.api import PREDICTIONS
-
-
-@pytest.fixture
-def web(transactional_db, static_files):
-    """Host and port of a gunicorn on the test database."""
-    processes = Processes()
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        command = [sys.executable, *WEB, "--bind", f"fd://{listener.fileno()}"]
-        processes.start("web", command, pass_fds=[listener.fileno()])
-        yield listener.getsockname()
-        processes.stop("web")
 
 
 def test_who_sends_too_much_hears_why(web, owner):

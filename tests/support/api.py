@@ -7,10 +7,14 @@ from knox.models import get_token_model
 PREDICTIONS = "/api/v1/predictions/"
 
 
+def new_token(user, **fields) -> str:
+    """Return the text of a new token of this user; ``fields`` are the token's."""
+    return get_token_model().objects.create(user, **fields)[1]
+
+
 def token_client(user, **fields) -> Client:
-    """Return a client that carries a token of this user; ``fields`` are the token's."""
-    _, token = get_token_model().objects.create(user, **fields)
-    return Client(headers={"authorization": f"Token {token}"})
+    """Return a client that carries a new token of this user."""
+    return Client(headers={"authorization": f"Token {new_token(user, **fields)}"})
 
 
 def assert_problem(response, status: int, code: str) -> dict:
