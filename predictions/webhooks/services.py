@@ -98,13 +98,15 @@ def test(webhook: Webhook) -> Delivery:
 
 
 def send_again(delivery: Delivery) -> None:
-    """Start a message anew, under the same id, whatever came of it. Raises NotAllowed
-    (webhook_off)."""
-    if not delivery.webhook.is_active:
-        raise NotAllowed("webhook_off", _("The webhook is off: switch it on first."))
-    Delivery.objects.filter(pk=delivery.pk).update(
+    """Start a message anew, under the same id, whatever came of it.
+
+    Raises NotAllowed (webhook_off).
+    """
+    started = Delivery.objects.filter(pk=delivery.pk, webhook__is_active=True).update(
         attempts=0, next_attempt_at=timezone.now(), delivered_at=None
     )
+    if not started:
+        raise NotAllowed("webhook_off", _("The webhook is off: switch it on first."))
     wake()
 
 

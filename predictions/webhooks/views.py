@@ -91,7 +91,7 @@ def test(request: HttpRequest, pk) -> HttpResponse:
 @login_required
 def send_again(request: HttpRequest, pk, delivery_pk) -> HttpResponse:
     webhook = owned(request, pk)
-    delivery = get_object_or_404(webhook.deliveries.select_related("webhook"), pk=delivery_pk)
+    delivery = get_object_or_404(webhook.deliveries, pk=delivery_pk)
     try:
         services.send_again(delivery)
     except NotAllowed as error:
