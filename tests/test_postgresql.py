@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-MODULES = ["test_services.py", "test_sweep.py"]
+MODULES = ["predictions/test_services.py", "predictions/test_sweep.py"]
+MODULES += ["webhooks/test_deliveries.py"]
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def postgresql() -> Iterator[str]:
 
 @pytest.mark.filterwarnings("ignore:XDG_RUNTIME_DIR")
 def test_races_and_recovery_on_postgresql(postgresql):
-    tests = [f"tests/predictions/{module}" for module in MODULES]
+    tests = [f"tests/{module}" for module in MODULES]
     result = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests],
         cwd=ROOT,

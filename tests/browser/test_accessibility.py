@@ -3,6 +3,7 @@
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.test import Client
+from django.utils import timezone
 
 from tests.support.pictures import crowd
 from tests.support.waiting import wait_until
@@ -46,6 +47,8 @@ def site(worker, astronaut: bytes, make_image, live_server):
     ]
     pages += ["/", "/predictions/", "/predictions/?emotion=fear", f"{pages[0]}delete/"]
     pages += ["/account/", "/account/delete/", "/accounts/email/", "/accounts/password/change/"]
+    webhook = log_of_every_kind(user, answered)
+    pages += [f"/account/webhooks/{more}" for more in ("", f"{webhook}/", f"{webhook}/delete/")]
     newcomer = User.objects.create_user("ada")
     user.accept_notice()
     return [
@@ -53,6 +56,28 @@ def site(worker, astronaut: bytes, make_image, live_server):
         ([session(newcomer, live_server.url)], ["/", "/predictions/"]),
         ([session(user, live_server.url)], pages),
     ]
+
+
+def log_of_every_kind(user, prediction) -> str:
+    """Make a webhook with messages that wait, arrived and were given up; return its id."""
+    from predictions.webhooks.models import Delivery, Webhook
+
+    now = timezone.now()
+    webhook = Webhook.objects.create(owner=user, url="https://example.org/hook", given_up=1)
+    for end in (
+        {"last_status": 503, "last_error": "refused"},
+        {"next_attempt_at": None, "delivered_at": now, "last_status": 200},
+        {"next_attempt_at": None, "last_error": "bad_certificate"},
+    ):
+        Delivery.objects.create(
+            webhook=webhook,
+            event="prediction.succeeded",
+            prediction=prediction,
+            attempts=1,
+            last_attempt_at=now,
+            **end,
+        )
+    return str(webhook.pk)
 
 
 def session(user, address: str) -> dict:
