@@ -25,7 +25,7 @@ fuzz: .venv/testing ## Try every call of the API with 100 right and wrong reques
 
 client: .venv/testing ## Generate a typed Python client of the API into var/client
 	$(BIN)/python manage.py spectacular --file var/openapi.yaml --validate
-	$(BIN)/openapi-python-client generate --path var/openapi.yaml --output-path var/client --overwrite
+	$(BIN)/openapi-python-client generate --config predictions/api/generator.yaml --path var/openapi.yaml --output-path var/client --overwrite
 
 bench: .venv/testing ## Measure how long people wait for an answer
 	$(BIN)/python tests/benchmarks/first_answer.py

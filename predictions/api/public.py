@@ -1,8 +1,11 @@
 """What everybody may read: the gallery, the network, the description of the API."""
 
+from functools import cache
+
 from django.conf import settings
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import conditional_page
+from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
@@ -17,13 +20,13 @@ from rest_framework.viewsets import GenericViewSet
 
 from mlcore.labels import LABELS
 from mlcore.model_info import read_model_info
-from predictions.api import schema
+from predictions.api import examples, schema
 from predictions.api.content import JPEGRenderer
 from predictions.api.serializers import DemoImageSerializer, ModelSerializer
 from predictions.models import DemoImage
 from predictions.pictures import demo_picture
 
-PICTURE = {(200, "image/jpeg"): OpenApiTypes.BINARY, **schema.problems(404)}
+PICTURE = {(200, "image/jpeg"): OpenApiTypes.BINARY, **schema.problems("not_found")}
 
 
 class Public:
@@ -36,7 +39,10 @@ class Public:
 @extend_schema_view(
     list=extend_schema(
         summary="The public gallery",
-        responses={200: DemoImageSerializer(many=True), **schema.problems()},
+        responses={
+            200: schema.example(DemoImageSerializer(many=True), "gallery", [examples.DEMO_IMAGE]),
+            **schema.problems(),
+        },
     )
 )
 class DemoImageViewSet(Public, ListModelMixin, GenericViewSet):
@@ -65,9 +71,9 @@ class ModelView(Public, APIView):
         summary="The network and how well it was measured to do",
         parameters=[schema.IF_NONE_MATCH, schema.ETAG],
         responses={
-            200: ModelSerializer,
+            200: schema.example(ModelSerializer, "network", examples.MODEL),
             304: schema.NOT_MODIFIED,
-            **schema.problems(503),
+            **schema.problems("model_unavailable"),
         },
     )
     @method_decorator(conditional_page)
@@ -84,8 +90,21 @@ class FormatNegotiation(DefaultContentNegotiation):
         return super().select_renderer(request, renderers, chosen)
 
 
+@cache
+def _description() -> dict:
+    return SchemaGenerator().get_schema(public=True)
+
+
+class OnceGenerator(SchemaGenerator):
+    """Describes the API once a process: it takes a second, and is the same for everybody."""
+
+    def get_schema(self, request=None, public=False) -> dict:
+        return _description()
+
+
 class SchemaView(Public, SpectacularAPIView):
     content_negotiation_class = FormatNegotiation
+    generator_class = OnceGenerator
 
 
 class DocsView(Public, SpectacularSwaggerSplitView):

@@ -6,12 +6,12 @@ from django.http import StreamingHttpResponse
 from django.utils import timezone
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.generics import GenericAPIView
 from rest_framework.response import Response
 
 from predictions import export
-from predictions.api import schema
+from predictions.api import examples, schema
 from predictions.api.content import CSVRenderer, JSONLinesRenderer, ZIPRenderer
 from predictions.api.filters import PredictionFilter
 from predictions.api.serializers import (
@@ -40,10 +40,8 @@ class InsightsView(_OwnRecords):
         summary="Counts of your records: by emotion, by day, and against your corrections",
         filters=True,
         responses={
-            200: OpenApiResponse(
-                InsightsSerializer, examples=[OpenApiExample("two photos", schema.INSIGHTS)]
-            ),
-            **schema.problems(400, 401),
+            200: schema.example(InsightsSerializer, "two photos", examples.INSIGHTS),
+            **schema.problems("invalid_input", *schema.CREDENTIALS),
         },
     )
     def get(self, request):
@@ -73,7 +71,7 @@ class ExportView(_OwnRecords):
             (200, "text/csv"): OpenApiTypes.STR,
             (200, "application/x-ndjson"): OpenApiTypes.STR,
             (200, "application/zip"): OpenApiTypes.BINARY,
-            **schema.problems(400, 401),
+            **schema.problems("invalid_input", *schema.CREDENTIALS),
         },
     )
     def get(self, request):

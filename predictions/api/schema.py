@@ -1,149 +1,93 @@
-"""The words, examples and errors of the API's description."""
+"""The words and errors of the API's description."""
 
+from collections import defaultdict
 from http import HTTPStatus
 
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
 
-from mlcore.labels import EMOJI
 from predictions.api.errors import MEDIA_TYPE, NOT_FOUND
 from predictions.api.serializers import PredictionSerializer, ProblemSerializer
+from predictions.services import QueueFull, WorkersAway
+from predictions.uploads import explain
 
-PROBLEMS = {
-    400: ("invalid_input", "min_confidence: Ensure this value is less than or equal to 1."),
-    401: ("not_authenticated", "Authentication credentials were not provided."),
-    403: ("insufficient_scope", "This token may only read."),
-    404: ("not_found", NOT_FOUND),
-    406: ("not_acceptable", "Could not satisfy the request Accept header."),
-    409: ("already_finished", "This prediction has already finished."),
-    413: ("file_too_large", "This file is larger than 20 MB."),
-    415: ("unsupported_format", "This is not a picture we can read."),
-    422: ("unreadable_image", "This picture is damaged."),
-    429: ("throttled", "Request was throttled."),
-    503: ("queue_full", "Too many photos are waiting at the moment."),
+ERRORS = {
+    "invalid_input": (400, "min_confidence: Ensure this value is less than or equal to 1."),
+    "parse_error": (400, "JSON parse error - Expecting value: line 1 column 1 (char 0)"),
+    "not_authenticated": (401, "Authentication credentials were not provided."),
+    "authentication_failed": (401, "Invalid token."),
+    "insufficient_scope": (403, "This token may only read."),
+    "permission_denied": (403, "CSRF Failed: CSRF token missing."),
+    "email_not_verified": (403, "Verify your e-mail address first."),
+    "too_many_tokens": (403, "You have as many tokens as you may have."),
+    "not_found": (404, NOT_FOUND),
+    "not_acceptable": (406, "Could not satisfy the request Accept header."),
+    "already_finished": (409, "This prediction has already finished."),
+    "not_finished": (409, "This prediction has not finished yet."),
+    "photo_missing": (409, "The photo of this prediction is not kept."),
+    "idempotency_key_in_use": (
+        409,
+        "The first request with this Idempotency-Key is not answered yet.",
+    ),
+    "file_too_large": (413, explain("file_too_large")),
+    "request_too_large": (413, "The request is too large."),
+    "unsupported_format": (415, explain("unsupported_format")),
+    "unsupported_media_type": (415, 'Unsupported media type "text/xml" in request.'),
+    "empty_file": (422, explain("empty_file")),
+    "unreadable_image": (422, explain("unreadable_image")),
+    "too_small": (422, explain("too_small")),
+    "too_many_pixels": (422, explain("too_many_pixels")),
+    "idempotency_key_reused": (422, "This Idempotency-Key came with another request before."),
+    "throttled": (429, "Request was throttled. Expected available in 12 seconds."),
+    "queue_full": (503, QueueFull.detail),
+    "workers_away": (503, WorkersAway.detail),
+    "model_unavailable": (503, "The network is not available at the moment."),
 }
-"""An example of code and sentence for every status of an error."""
+"""Every code that a call may answer with, its status and an example of its sentence."""
 
-PROBABILITIES = {
-    "angry": 0.004,
-    "disgust": 0.001,
-    "fear": 0.006,
-    "happy": 0.947,
-    "sad": 0.008,
-    "surprise": 0.013,
-    "neutral": 0.021,
-}
-QUEUED = {
-    "id": "0b0f7c56-6c4f-4f0e-9a0c-3f5a3a6d8f11",
-    "status": "queued",
-    "created_at": "2026-11-22T10:15:00.120000Z",
-    "started_at": None,
-    "finished_at": None,
-    "photo": {
-        "name": "holiday.jpg",
-        "width": 1600,
-        "height": 1200,
-        "bytes": 482113,
-        "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-        "image_url": None,
-        "thumbnail_url": None,
-    },
-    "faces": [],
-    "advice": [],
-    "model": None,
-    "error": None,
-}
-_URL = f"https://example.org/api/v1/predictions/{QUEUED['id']}"
-SUCCEEDED = QUEUED | {
-    "status": "succeeded",
-    "started_at": "2026-11-22T10:15:00.160000Z",
-    "finished_at": "2026-11-22T10:15:00.410000Z",
-    "photo": QUEUED["photo"]
-    | {"image_url": f"{_URL}/image/", "thumbnail_url": f"{_URL}/thumbnail/"},
-    "faces": [
-        {
-            "index": 0,
-            "box": {"x": 612, "y": 240, "width": 318, "height": 318},
-            "detection_confidence": 0.99,
-            "label": "happy",
-            "emoji": EMOJI["happy"],
-            "confidence": 0.947,
-            "unsure": False,
-            "probabilities": PROBABILITIES,
-            "correction": None,
-        }
-    ],
-    "model": {
-        "name": "vgg19-fer2013",
-        "version": "1.0.0",
-        "sha256": "60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752",
-    },
-}
+CREDENTIALS = ("not_authenticated", "authentication_failed")
+WRITING = (*CREDENTIALS, "insufficient_scope", "permission_denied")
+ONE_FILE = ("unsupported_format", "empty_file", "unreadable_image", "too_small", "too_many_pixels")
+KEY = ("idempotency_key_in_use", "idempotency_key_reused")
 
 
-INSIGHTS = {
-    "predictions": {"queued": 0, "running": 0, "succeeded": 2, "failed": 0, "canceled": 0},
-    "without_face": 1,
-    "faces": 1,
-    "emotions": {label: {"faces": int(label == "happy"), "unsure": 0} for label in PROBABILITIES},
-    "days": [
-        {
-            "date": "2026-11-22",
-            "emotions": {label: int(label == "happy") for label in PROBABILITIES},
-        }
-    ],
-    "corrections": {"count": 0, "agreed": 0, "confusion": [[0] * 7] * 7},
-}
-OUTCOMES = [
-    {"index": 0, "name": "holiday.jpg", "status": 202, "prediction": QUEUED, "error": None},
-    {
-        "index": 1,
-        "name": "notes.txt",
-        "status": 415,
-        "prediction": None,
-        "error": {
-            "type": "about:blank",
-            "title": "Unsupported Media Type",
-            "status": 415,
-            "detail": "This is not a picture we can read.",
-            "code": "unsupported_format",
-            "request_id": "4e1fb1d2a9c14a0f8f2c0f4d6a1b7c55",
-        },
-    },
-]
-
-
-def record(description: str, example: dict) -> OpenApiResponse:
+def record(description: str, value: dict) -> OpenApiResponse:
     """Describe an answer that is one prediction."""
-    return OpenApiResponse(
-        PredictionSerializer,
-        description=description,
-        examples=[OpenApiExample(example["status"], example)],
-    )
+    return example(PredictionSerializer, value["status"], value, description)
 
 
-def problems(*statuses: int) -> dict:
-    """Describe the errors of a call, by status; 406 and 429 may befall every call."""
-    return {(status, MEDIA_TYPE): problem(status) for status in (*statuses, 406, 429)}
+def problems(*codes: str) -> dict:
+    """Describe the errors of a call by their codes; two of them may befall every call."""
+    by_status = defaultdict(list)
+    for code in (*codes, "not_acceptable", "throttled"):
+        status, detail = ERRORS[code]
+        by_status[status].append(OpenApiExample(code, _problem(status, code, detail)))
+    return {
+        (status, MEDIA_TYPE): OpenApiResponse(
+            ProblemSerializer, description=HTTPStatus(status).phrase, examples=examples
+        )
+        for status, examples in sorted(by_status.items())
+    }
 
 
-def problem(status: int, code: str = "", detail: str = "") -> OpenApiResponse:
-    """Describe an error by its usual example, or by this code and sentence."""
-    if not code:
-        code, detail = PROBLEMS[status]
-    title = HTTPStatus(status).phrase
-    value = {
+def _problem(status: int, code: str, detail: str) -> dict:
+    problem = {
         "type": "about:blank",
-        "title": title,
+        "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
         "code": code,
         "request_id": "4e1fb1d2a9c14a0f8f2c0f4d6a1b7c55",
     }
-    if status == 400:
+    if code == "invalid_input":
         field, sentence = detail.split(": ")
-        value["errors"] = {field: [{"code": "max_value", "detail": sentence}]}
+        problem["errors"] = {field: [{"code": "max_value", "detail": sentence}]}
+    return problem
+
+
+def example(serializer, name: str, value: object, description: str = "") -> OpenApiResponse:
+    """Describe an answer by its serializer and an example."""
     return OpenApiResponse(
-        ProblemSerializer, description=title, examples=[OpenApiExample(code, value)]
+        serializer, description=description, examples=[OpenApiExample(name, value)]
     )
 
 

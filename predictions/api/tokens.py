@@ -15,17 +15,9 @@ from rest_framework.views import APIView
 from predictions.api import schema
 from predictions.api.authentication import PasswordAuthentication, TokenAuthentication
 from predictions.api.content import FORMS
-from predictions.api.errors import MEDIA_TYPE
 
 Token = get_token_model()
 MAX_DAYS = 3650
-TOO_MANY = "too_many_tokens", "You have as many tokens as you may have."
-PROBLEMS = {
-    400: ("invalid_input", f"days: Ensure this value is less than or equal to {MAX_DAYS}."),
-    403: TOO_MANY,
-    413: ("request_too_large", "The request is too large."),
-    415: ("unsupported_media_type", 'Unsupported media type "text/xml" in request.'),
-}
 
 
 class NameField(serializers.CharField):
@@ -88,8 +80,11 @@ class TokenView(APIView):
         auth=[{"password": []}],
         responses={
             201: TokenSerializer,
-            **{(code, MEDIA_TYPE): schema.problem(code, *PROBLEMS[code]) for code in PROBLEMS},
-            **schema.problems(401),
+            **schema.problems(
+                *("invalid_input", "parse_error", *schema.CREDENTIALS),
+                *("email_not_verified", "too_many_tokens"),
+                *("request_too_large", "unsupported_media_type"),
+            ),
         },
         examples=[
             OpenApiExample(
@@ -123,8 +118,8 @@ class TokenView(APIView):
         try:
             row, token = Token.objects.issue(request.user, lifetime=lifetime, **form.validated_data)
         except Token.LimitReached as error:
-            code, detail = TOO_MANY
-            raise PermissionDenied(detail, code) from error
+            _, detail = schema.ERRORS["too_many_tokens"]
+            raise PermissionDenied(detail, "too_many_tokens") from error
         row.token = token
         return Response(
             TokenSerializer(row).data,
@@ -135,7 +130,10 @@ class TokenView(APIView):
     @extend_schema(
         summary="Give the token back that this request carries",
         auth=[{"token": []}],
-        responses={204: OpenApiResponse(description="Gone."), **schema.problems(401)},
+        responses={
+            204: OpenApiResponse(description="Gone."),
+            **schema.problems(*schema.CREDENTIALS),
+        },
     )
     def delete(self, request):
         request.auth.delete()

@@ -6,7 +6,7 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.http import conditional_page
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema, extend_schema_view
+from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework import mixins, status
 from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
@@ -16,7 +16,7 @@ from rest_framework.serializers import Serializer
 from rest_framework.viewsets import GenericViewSet
 
 from predictions import services, uploads
-from predictions.api import schema
+from predictions.api import examples, schema
 from predictions.api.content import FORMS, BatchParser, JPEGRenderer, PhotoParser
 from predictions.api.errors import describe
 from predictions.api.filters import PredictionFilter
@@ -42,21 +42,27 @@ RETRY_AFTER = 1
 DRAWING_SECONDS = 10
 """How long a request waits for an explanation unless it prefers another time."""
 
-PICTURE = {(200, "image/jpeg"): OpenApiTypes.BINARY, **schema.problems(401, 404)}
+PICTURE = {
+    (200, "image/jpeg"): OpenApiTypes.BINARY,
+    **schema.problems(*schema.CREDENTIALS, "not_found"),
+}
 
 
 @extend_schema_view(
     list=extend_schema(
         summary="Your predictions, newest first",
-        responses={200: PredictionSerializer(many=True), **schema.problems(400, 401)},
+        responses={
+            200: schema.example(PredictionSerializer(many=True), "a page", [examples.SUCCEEDED]),
+            **schema.problems("invalid_input", *schema.CREDENTIALS),
+        },
     ),
     retrieve=extend_schema(
         summary="One prediction",
         parameters=[schema.IF_NONE_MATCH, schema.ETAG],
         responses={
-            200: schema.record("The record.", schema.SUCCEEDED),
+            200: schema.record("The record.", examples.SUCCEEDED),
             304: schema.NOT_MODIFIED,
-            **schema.problems(401, 404),
+            **schema.problems(*schema.CREDENTIALS, "not_found"),
         },
     ),
 )
@@ -89,10 +95,13 @@ class PredictionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Generi
             schema.RETRY_AFTER,
         ],
         responses={
-            200: schema.record("You have sent this very photo before.", schema.SUCCEEDED),
-            201: schema.record("Analysed within the time that you wait.", schema.SUCCEEDED),
-            202: schema.record("Accepted; ask again at `Location`.", schema.QUEUED),
-            **schema.problems(400, 401, 403, 409, 413, 415, 422, 503),
+            200: schema.record("You have sent this very photo before.", examples.SUCCEEDED),
+            201: schema.record("Analysed within the time that you wait.", examples.SUCCEEDED),
+            202: schema.record("Accepted; ask again at `Location`.", examples.QUEUED),
+            **schema.problems(
+                *("invalid_input", *schema.WRITING, *schema.ONE_FILE, *schema.KEY),
+                *("file_too_large", "unsupported_media_type", "queue_full"),
+            ),
         },
     )
     @idempotent
@@ -119,12 +128,16 @@ class PredictionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Generi
             schema.IDEMPOTENCY_REPLAYED,
         ],
         responses={
-            207: OpenApiResponse(
+            207: schema.example(
                 OutcomeSerializer(many=True),
-                description="One outcome a file, in the order in which they were sent.",
-                examples=[OpenApiExample("one of two was taken", schema.OUTCOMES)],
+                "one of two was taken",
+                examples.OUTCOMES,
+                "One outcome a file, in the order in which they were sent.",
             ),
-            **schema.problems(400, 401, 403, 409, 413, 415, 422),
+            **schema.problems(
+                *("invalid_input", *schema.WRITING, *schema.KEY),
+                *("request_too_large", "unsupported_media_type"),
+            ),
         },
     )
     @action(detail=False, methods=["post"], parser_classes=[BatchParser], pagination_class=None)
@@ -182,7 +195,10 @@ class PredictionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Generi
 
     @extend_schema(
         summary="Delete a prediction with its photo",
-        responses={204: OpenApiResponse(description="Gone."), **schema.problems(401, 403, 404)},
+        responses={
+            204: OpenApiResponse(description="Gone."),
+            **schema.problems(*schema.WRITING, "not_found"),
+        },
     )
     def destroy(self, request, **kwargs):
         services.delete(self.get_object())
@@ -193,8 +209,8 @@ class PredictionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Generi
         request=None,
         parameters=[schema.LOCATION, schema.RETRY_AFTER],
         responses={
-            202: schema.record("Queued again.", schema.QUEUED),
-            **schema.problems(401, 403, 404, 409),
+            202: schema.record("Queued again.", examples.QUEUED),
+            **schema.problems(*schema.WRITING, "not_found", "not_finished", "photo_missing"),
         },
     )
     @action(detail=True, methods=["post"], parser_classes=FORMS)
@@ -208,8 +224,8 @@ class PredictionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Generi
         request=None,
         parameters=[schema.LOCATION],
         responses={
-            202: schema.record("Canceled.", schema.QUEUED | {"status": "canceled"}),
-            **schema.problems(401, 403, 404, 409),
+            202: schema.record("Canceled.", examples.QUEUED | {"status": "canceled"}),
+            **schema.problems(*schema.WRITING, "not_found", "already_finished"),
         },
     )
     @action(detail=True, methods=["post"], parser_classes=FORMS)
@@ -221,7 +237,13 @@ class PredictionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Generi
     @extend_schema(
         summary="Say what you would call a face",
         request={"application/json": CorrectionSerializer},
-        responses={200: FaceSerializer, **schema.problems(400, 401, 403, 404, 415)},
+        responses={
+            200: schema.example(FaceSerializer, "corrected", examples.CORRECTED),
+            **schema.problems(
+                *("invalid_input", "parse_error", *schema.WRITING, "not_found"),
+                *("request_too_large", "unsupported_media_type"),
+            ),
+        },
     )
     @action(
         detail=True,
@@ -253,7 +275,10 @@ class PredictionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Generi
         responses={
             (200, "image/jpeg"): OpenApiTypes.BINARY,
             202: OpenApiResponse(description="Still being drawn; ask again."),
-            **schema.problems(400, 401, 404, 409, 503),
+            **schema.problems(
+                *("invalid_input", *schema.CREDENTIALS, "not_found"),
+                *("not_finished", "photo_missing", "workers_away"),
+            ),
         },
     )
     @action(detail=True, renderer_classes=[JPEGRenderer])

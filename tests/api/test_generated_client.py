@@ -22,6 +22,7 @@ def generated(tmp_path_factory) -> Path:
     subprocess.run(
         [
             *(tools / "openapi-python-client", "generate", "--path", description),
+            *("--config", "predictions/api/generator.yaml"),
             *("--output-path", folder / "made", "--meta", "none", "--fail-on-warning"),
         ],
         check=True,

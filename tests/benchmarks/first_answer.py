@@ -1,8 +1,9 @@
-"""How long people wait: ``make bench``.
+"""How long people and programs wait: ``make bench``.
 
 Starts the site as ``make run`` does, with a data folder of its own, and measures in Chromium the
 time from the click on *Analyse* to the visible result, for the first photo after the start and for
-later ones; then the whole command ``python -m mlcore`` on the same portrait.
+later ones; how long after the row is done ``Prefer: wait`` answers; then the whole command
+``python -m mlcore`` on the same portrait.
 """
 
 import io
@@ -13,8 +14,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from datetime import datetime
 from pathlib import Path
 
+import requests
 from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 from skimage import data
@@ -60,6 +63,29 @@ def seconds_to_result(page: Page, address: str, number: int) -> float:
     return seconds
 
 
+def seconds_after_done(address: str, photos: range) -> list[float]:
+    """Send photos to the API with ``Prefer: wait``; return the seconds from the moment that each
+    row says it was finished to the answer."""
+    with requests.post(
+        f"{address}/api/v1/auth/token/", auth=("bench", PASSWORD), timeout=30
+    ) as answer:
+        headers = {"Authorization": f"Token {answer.json()['token']}", "Prefer": "wait=30"}
+    seconds = []
+    with requests.Session() as session:
+        for number in photos:
+            answer = session.post(
+                f"{address}/api/v1/predictions/",
+                files={"image": portrait(number)},
+                headers=headers,
+            )
+            now = time.time()
+            if answer.status_code != 201:
+                raise SystemExit(f"no answer within the time: {answer.text}")
+            finished = datetime.fromisoformat(answer.json()["finished_at"])
+            seconds.append(now - finished.timestamp())
+    return seconds
+
+
 def seconds_of_command(photo: Path) -> float:
     started = time.perf_counter()
     command = [sys.executable, "-m", "mlcore", str(photo)]
@@ -102,6 +128,11 @@ def main() -> None:
             print(f"first photo, click to result: {first:.2f} s")
             print(
                 f"later photos: median {statistics.median(later):.2f} s, slowest {max(later):.2f} s"
+            )
+            waits = seconds_after_done(address, range(LATER + 1, LATER + 31))
+            print(
+                f"Prefer: wait, answer after the row is done: median "
+                f"{1000 * statistics.median(waits):.0f} ms, slowest {1000 * max(waits):.0f} ms"
             )
         finally:
             site.terminate()
