@@ -119,14 +119,14 @@ class Journal:
         text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
         begin, *lines = text.split("\n")
         try:
-            header = json.loads(begin or "{}")
-            if begin and header["site"] != site:
+            header = json.loads(begin) if text else {"site": site}
+            if header["site"] != site:
                 raise Stop(f"{path} is about {header['site']}, not {site}.")
         except (ValueError, TypeError, KeyError) as error:
             raise Stop(f"{path} is not a journal of uploads.") from error
         if any(lines) and not (resume or restart):
             raise Stop(f"Sent before (see {path}): --resume goes on, --restart sends all again.")
-        if restart or not begin:
+        if restart or not text:
             header, lines = {"site": site, "run": uuid.uuid4().hex}, []
             path.write_text(json.dumps(header) + "\n")
         self.run = header["run"]

@@ -34,13 +34,13 @@ class PlayedSite:
     """An API that takes photos and has their results at once, but for what a test scripts.
 
     ``answer(sha256, times)`` may return, for the bytes that came ``times`` times before, another
-    answer as (status, headers), or "lose" to take the photo and hang up without an answer.
+    answer as (status, headers[, content]), or "lose" to take the photo and hang up.
     """
 
     def __init__(self) -> None:
         self.posts: list[Post] = []
         self.records: dict[str, dict] = {}
-        self.answer: Callable[[str, int], tuple[int, dict] | str | None] = lambda *_: None
+        self.answer: Callable[[str, int], tuple | str | None] = lambda *_: None
         self.check: tuple[int, dict] | None = None
         """What every GET is answered, if something else than its results."""
         self.seconds_per_photo = 0.0

@@ -56,6 +56,13 @@ def test_a_lost_answer_is_asked_for_again_by_the_same_key(played, upload, make_p
     assert first.key == second.key
 
 
+def test_a_request_that_is_still_worked_on_is_waited_for(played, upload, make_photos):
+    in_use = {"code": "idempotency_key_in_use", "detail": "The first is not answered yet."}
+    played.answer = lambda _, times: None if times else (409, {}, in_use)
+    assert upload(make_photos(1)) == 0
+    assert len(played.posts) == 2
+
+
 def test_a_key_is_the_same_in_the_run_that_goes_on(played, upload, make_photos, capsys):
     played.answer = lambda *_: "lose"
     photos = make_photos(1)
@@ -104,6 +111,14 @@ def test_a_token_that_is_refused_on_the_way_stops_all(played, upload, make_photo
     assert upload(make_photos(24), "--workers", 2) == 2
     assert "This is a 403." in capsys.readouterr().err
     assert len(played.posts) <= 7
+
+
+def test_a_password_kept_for_the_host_does_not_replace_the_token(
+    upload, make_photos, tmp_path, monkeypatch
+):
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login ada password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    assert upload(make_photos(1)) == 0
 
 
 def test_nobody_at_the_address(make_photos, capsys):
@@ -184,13 +199,13 @@ def test_half_a_line_in_the_journal_is_left_out(played, upload, make_photos, hom
     assert len(played.posts) <= 3
 
 
-def test_no_other_file_is_taken_for_a_journal(played, upload, make_photos, capsys):
-    photos = make_photos(1)
-    photo = photos / "0000.png"
-    before = photo.read_bytes()
-    assert upload(photos, "--state", photo, "--restart") == 2
-    assert "not a journal" in capsys.readouterr().err
-    assert photo.read_bytes() == before
+def test_no_other_file_is_taken_for_a_journal(upload, make_photos, capsys, tmp_path):
+    photos, other = make_photos(1), tmp_path / "other.txt"
+    for content in ("\nnotes", "{}", '["site"]', "\x00"):
+        other.write_text(content)
+        assert upload(photos, "--state", other, "--restart") == 2
+        assert "not a journal" in capsys.readouterr().err
+        assert other.read_text() == content
 
 
 def test_without_waiting_it_ends_when_all_is_sent(played, upload, make_photos, tmp_path):

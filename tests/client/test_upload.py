@@ -2,7 +2,6 @@
 
 import csv
 import hashlib
-import os
 import shutil
 import signal
 import subprocess
@@ -17,7 +16,7 @@ from predictions.models import Face, Photo, Prediction
 from tests.support.api import new_token
 from tests.support.waiting import wait_until
 
-NUMBER = int(os.environ.get("CLIENT_PHOTOS", "120"))
+NUMBER = 500
 WORKERS = 4
 
 
