@@ -6,7 +6,7 @@ import gzip
 import numpy as np
 import pytest
 
-from training.data import VOTES, load_fer2013
+from training.data import VOTE_COLUMNS, VOTES, load_fer2013
 
 COUNTS = {"Training": 96, "PublicTest": 40, "PrivateTest": 40}
 
@@ -36,7 +36,7 @@ def fer2013(tmp_path_factory):
                 pixels = " ".join(map(str, drawn_face(label, random).ravel()))
                 face_writer.writerow([label, pixels, usage])
                 counts = [0] * len(VOTES)
-                counts[label] = 9
+                counts[VOTE_COLUMNS[label]] = 9
                 counts[random.integers(len(VOTES))] += 1
                 vote_writer.writerow([usage, "", *counts])
     return folder / "fer2013.csv.gz", folder / "fer2013new.csv"
