@@ -1,10 +1,14 @@
 """Random views of faces, computed for a whole batch at once on the device of the batch."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch.nn import functional
+
+Uniform = Callable[[float, float], torch.Tensor]
+"""Draws one number between two for every face of a batch."""
 
 
 @dataclass(frozen=True)
@@ -15,6 +19,9 @@ class Augmentation:
     ``shift`` as a share of the side; ``stretch`` as the largest change of aspect ratio;
     ``contrast`` and ``brightness`` as the largest relative and absolute change of 0...1 values;
     ``erasing`` as the probability that a patch of up to 40 % of the side is replaced by noise.
+
+    With ``ten_crop`` a view is one of the five windows in the corners and the middle of the face,
+    or its mirror image, without a change of geometry.
     """
 
     rotation: float = 12.0
@@ -24,6 +31,7 @@ class Augmentation:
     contrast: float = 0.3
     brightness: float = 0.15
     erasing: float = 0.0
+    ten_crop: bool = False
 
     def __call__(self, faces: torch.Tensor, size: int, generator: torch.Generator) -> torch.Tensor:
         """Turn (N, 48, 48) uint8 faces into (N, 3, size, size) float32 views, values 0...1."""
@@ -32,6 +40,17 @@ class Augmentation:
         def uniform(low: float, high: float) -> torch.Tensor:
             return torch.rand(n, generator=generator, device=device) * (high - low) + low
 
+        views = (self._crop if self.ten_crop else self._warp)(faces.float() / 255, size, uniform)
+        gain = (1 + uniform(-self.contrast, self.contrast)).view(n, 1, 1, 1)
+        offset = uniform(-self.brightness, self.brightness).view(n, 1, 1, 1)
+        mean = views.mean((1, 2, 3), keepdim=True)
+        views = ((views - mean) * gain + mean + offset).clamp(0, 1)
+        if self.erasing:
+            views = self._erase(views, uniform)
+        return views.expand(-1, 3, -1, -1)
+
+    def _warp(self, faces: torch.Tensor, size: int, uniform: Uniform) -> torch.Tensor:
+        """Turn, scale, shift, stretch and mirror (N, 48, 48) into (N, 1, size, size)."""
         angle = uniform(-self.rotation, self.rotation) * (math.pi / 180)
         scale = uniform(*self.scale)
         stretch = torch.exp(uniform(-self.stretch, self.stretch))
@@ -45,19 +64,25 @@ class Augmentation:
             ],
             1,
         )
-        grid = functional.affine_grid(matrix, [n, 1, size, size], align_corners=False)
-        views = functional.grid_sample(
-            faces.unsqueeze(1).float() / 255, grid, padding_mode="border", align_corners=False
+        grid = functional.affine_grid(matrix, [len(faces), 1, size, size], align_corners=False)
+        return functional.grid_sample(
+            faces.unsqueeze(1), grid, padding_mode="border", align_corners=False
         )
-        gain = (1 + uniform(-self.contrast, self.contrast)).view(n, 1, 1, 1)
-        offset = uniform(-self.brightness, self.brightness).view(n, 1, 1, 1)
-        mean = views.mean((1, 2, 3), keepdim=True)
-        views = ((views - mean) * gain + mean + offset).clamp(0, 1)
-        if self.erasing:
-            views = self._erase(views, uniform)
-        return views.expand(-1, 3, -1, -1)
 
-    def _erase(self, views: torch.Tensor, uniform) -> torch.Tensor:
+    def _crop(self, faces: torch.Tensor, size: int, uniform: Uniform) -> torch.Tensor:
+        """Take one of the ten crops (Krizhevsky et al., 2012) of each face, (N, 1, size, size)."""
+        room = faces.shape[-1] - size
+        corners = torch.tensor(
+            [(0, 0), (0, room), (room, 0), (room, room), (room // 2, room // 2)],
+            device=faces.device,
+        )
+        crop = uniform(0, 10).long().clamp(max=9)
+        top, left = corners[crop % 5].unbind(1)
+        rows = torch.arange(len(faces), device=faces.device)
+        views = faces.unfold(1, size, 1).unfold(2, size, 1)[rows, top, left]
+        return torch.where((crop < 5).view(-1, 1, 1), views, views.flip(2)).unsqueeze(1)
+
+    def _erase(self, views: torch.Tensor, uniform: Uniform) -> torch.Tensor:
         """Random erasing (Zhong et al., 2017) with a grey patch of random value."""
         size = views.shape[-1]
         axis = torch.arange(size, device=views.device)

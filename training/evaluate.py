@@ -1,104 +1,54 @@
 """Measure an exported network as it is served: ``python -m training.evaluate --data fer2013.csv``.
 
-Everything goes through ``mlcore.EmotionClassifier``: the file, the preprocessing and the
-calibration that users get, not the network that was trained.
+Everything goes through ``mlcore``: the file, the preprocessing and the calibration that users get,
+not the network that was trained. Without ``--report`` one split is measured with one view a face,
+as ``training.export`` does, which takes half a minute on two cores.
 """
 
 import argparse
 import json
-import math
 import sys
-from itertools import pairwise
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
-from mlcore import EmotionClassifier
+from mlcore import EmotionAnalyser, EmotionClassifier
 from mlcore.errors import MLCoreError
-from mlcore.labels import LABELS
-from mlcore.model_info import MODEL_PATH
-from training.data import DataError, Split, load_fer2013
+from mlcore.model_info import MODEL_PATH, ModelInfo
+from mlcore.preprocessing import FACE_SIZE, INPUT_SIZE
+from training.audit import find_copies
+from training.data import DataError, Split, load_fer2013, majority, shares_of_labels
+from training.metrics import measure, share_right
+from training.photos import PHOTO, measure_photos
+from training.robustness import measure_robustness
 
-CONFIDENCE_EDGES = (0.0, 0.5, 0.7, 0.9, 1.0)
-"""Edges of the confidence groups in which the site says how often such an answer is right."""
+SAMPLE = 500
+SEED = 2013
 
-
-def interval(right: int, count: int) -> tuple[float, float]:
-    """Return the 95 % Wilson score interval of a share (Wilson, 1927)."""
-    z, share = 1.96, right / count
-    centre = (share + z * z / (2 * count)) / (1 + z * z / count)
-    half = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    half /= 1 + z * z / count
-    return centre - half, centre + half
-
-
-def expected_calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> float:
-    """Return the mean gap between confidence and accuracy over equal bins (Guo et al., 2017)."""
-    index = np.minimum((confidence * bins).astype(int), bins - 1)
-    gaps = [abs(confidence[index == b].sum() - right[index == b].sum()) for b in range(bins)]
-    return float(sum(gaps) / len(confidence))
-
-
-def sure_threshold(confidence: np.ndarray, right: np.ndarray, wanted: float) -> float:
-    """Return the lowest threshold at which answers at or above it are right often enough.
-
-    0 where all answers are good enough together, and 1 where no threshold reaches ``wanted``.
-    """
-    order = np.argsort(-confidence)
-    accuracy = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
-    enough = np.flatnonzero(accuracy >= wanted)
-    if not len(enough):
-        return 1.0
-    last = enough[-1]
-    return 0.0 if last == len(order) - 1 else float(confidence[order[last]])
-
-
-def measure(probabilities: np.ndarray, labels: np.ndarray, unsure_threshold: float) -> dict:
-    """Return the figures of (N, 7) probabilities against (N,) true labels, shares in 0...1."""
-    answers = probabilities.argmax(1)
-    confidence = probabilities.max(1)
-    right = answers == labels
-    sure = confidence >= unsure_threshold
-    confusion = np.zeros((len(LABELS), len(LABELS)), int)
-    np.add.at(confusion, (labels, answers), 1)
-    hits = confusion.diagonal()
-    recall = hits / confusion.sum(1).clip(1)
-    precision = hits / confusion.sum(0).clip(1)
-    low, high = interval(int(right.sum()), len(labels))
-    groups = {}
-    for index, label in enumerate(LABELS):
-        groups[label] = []
-        for start, end in pairwise(CONFIDENCE_EDGES):
-            inside = (answers == index) & (confidence >= start)
-            inside &= (confidence < end) | (end == 1.0)
-            groups[label].append(
-                {
-                    "from": start,
-                    "to": end,
-                    "count": int(inside.sum()),
-                    "right": int(right[inside].sum()),
-                }
-            )
-    return {
-        "count": len(labels),
-        "accuracy": round(float(right.mean()), 4),
-        "accuracy_interval": [round(low, 4), round(high, 4)],
-        "macro_recall": round(float(recall.mean()), 4),
-        "recall": {name: round(float(v), 4) for name, v in zip(LABELS, recall, strict=True)},
-        "precision": {name: round(float(v), 4) for name, v in zip(LABELS, precision, strict=True)},
-        "confusion": confusion.tolist(),
-        "ece": round(expected_calibration_error(confidence, right), 4),
-        "nll": round(float(-np.log(probabilities[np.arange(len(labels)), labels]).mean()), 4),
-        "sure_coverage": round(float(sure.mean()), 4),
-        "sure_accuracy": round(float(right[sure].mean()), 4) if sure.any() else None,
-        "confidence_groups": groups,
-    }
+_FAR = FACE_SIZE - INPUT_SIZE
+CORNERS = ((0, 0), (_FAR, 0), (0, _FAR), (_FAR, _FAR), (_FAR // 2, _FAR // 2))
+"""Left upper corners of the five 44-pixel windows of a 48-pixel face."""
 
 
 def faces_of(split: Split) -> list[Image.Image]:
     """Return the faces of a split as the grey images that a user would send."""
     return [Image.fromarray(image) for image in split.images]
+
+
+def ten_crop(face: Image.Image) -> list[Image.Image]:
+    """Return the five 44 × 44 windows of a 48 × 48 face and their mirror images.
+
+    Each is brought back to 48 × 48, so that it goes the way of every served face from there: the
+    network sees the window in its own resolution, and the definition of its input stays one.
+    """
+    windows = [
+        face.resize(face.size, Image.Resampling.BICUBIC, (x, y, x + INPUT_SIZE, y + INPUT_SIZE))
+        for x, y in CORNERS
+    ]
+    return windows + [ImageOps.mirror(window) for window in windows]
 
 
 def without_copies(split: Split, *others: Split) -> np.ndarray:
@@ -107,11 +57,11 @@ def without_copies(split: Split, *others: Split) -> np.ndarray:
     return np.array([image.tobytes() not in known for image in split.images])
 
 
-def report(classifier: EmotionClassifier, splits: dict[str, Split], name: str) -> dict:
-    """Return the figures of one split, with the accuracy on images that were never trained on."""
+def _figures(
+    probabilities: np.ndarray, splits: dict[str, Split], name: str, model: ModelInfo
+) -> dict:
     split = splits[name]
-    probabilities = classifier.predict(faces_of(split))
-    figures = measure(probabilities, split.labels, classifier.model.unsure_threshold)
+    figures = measure(probabilities, split.labels, model.unsure_threshold)
     fresh = without_copies(split, splits["Training"])
     right = probabilities.argmax(1) == split.labels
     figures["copies_in_training"] = int((~fresh).sum())
@@ -119,20 +69,137 @@ def report(classifier: EmotionClassifier, splits: dict[str, Split], name: str) -
     return figures
 
 
+def report(classifier: EmotionClassifier, splits: dict[str, Split], name: str) -> dict:
+    """Return the figures of one split, with the accuracy on images that were never trained on."""
+    probabilities = classifier.predict(faces_of(splits[name]))
+    return _figures(probabilities, splits, name, classifier.model)
+
+
+def without_near_copies(right: np.ndarray, split: Split, training: Split) -> dict:
+    """Return the accuracy on faces that have no copy in Training, not even a near one."""
+    fresh = np.ones(len(right), bool)
+    fresh[[pair.first for pair in find_copies(split.images, training.images)]] = False
+    return {"left_out": int((~fresh).sum()), **share_right(right[fresh])}
+
+
+def agreement_with_votes(answers: np.ndarray, split: Split) -> dict:
+    """Return how far answers and FER2013's own labels agree with ten FER+ taggers a face.
+
+    ``majority`` counts the faces whose most frequent vote is one of the seven classes, without a
+    tie; ``votes`` is the share of a face's taggers who chose the answer, over all faces.
+    """
+    chosen, shares = majority(split.votes), shares_of_labels(split.votes)
+    known, rows = chosen >= 0, np.arange(len(answers))
+    return {
+        "majority": share_right(answers[known] == chosen[known]),
+        "votes": round(float(shares[rows, answers].mean()), 4),
+        "labels_majority": share_right(split.labels[known] == chosen[known]),
+        "labels_votes": round(float(shares[rows, split.labels].mean()), 4),
+    }
+
+
+def full_report(
+    model_path: Path,
+    splits: dict[str, Split],
+    name: str,
+    sample: int = SAMPLE,
+    say: Callable[[str], None] = lambda line: None,
+) -> dict:
+    """Return everything that is measured of one split; ``sample`` faces for what takes long.
+
+    ``say`` hears of every step as it begins. Raises MLCoreError where the model cannot be loaded.
+    """
+    classifier = EmotionClassifier(model_path)
+    model, split, faces = classifier.model, splits[name], faces_of(splits[name])
+    chosen = np.sort(np.random.default_rng(SEED).permutation(len(faces))[:sample])
+    some, labels = [faces[row] for row in chosen], split.labels[chosen]
+
+    say(f"one view of {len(faces)} faces")
+    probabilities = classifier.predict(faces)
+    answers = probabilities.argmax(1)
+    right = answers == split.labels
+    say("copies in Training")
+    result = {
+        "model": {"name": model.name, "version": model.version, "sha256": model.sha256},
+        "split": name,
+        "seed": SEED,
+        "single_view": _figures(probabilities, splits, name, model),
+        "without_near_copies": without_near_copies(right, split, splits["Training"]),
+        "ferplus": None if split.votes is None else agreement_with_votes(answers, split),
+    }
+    say(f"mirror images of {len(faces)} faces")
+    flipped = classifier.predict([ImageOps.mirror(face) for face in faces])
+    say(f"ten crops of {len(some)} faces")
+    crops = classifier.predict([view for face in some for view in ten_crop(face)])
+    crops = crops.reshape(len(some), -1, crops.shape[1]).mean(1)
+    result["views"] = {
+        "flip": share_right((probabilities + flipped).argmax(1) == split.labels),
+        "ten_crop": share_right(crops.argmax(1) == labels),
+        "single_view_of_these": share_right(right[chosen]),
+    }
+    say(f"blur, darkness, compression, turns and sizes of {len(some)} faces")
+    result["robustness"] = measure_robustness(classifier, some, labels)
+    say(f"photos with {len(some)} faces")
+    analyser = EmotionAnalyser(model_path)
+    rows = measure_photos(analyser, some, labels, answers[chosen], SEED)
+    result["photos"] = None if rows is None else {"size": PHOTO, "rows": rows}
+    return result
+
+
+def write_report(folder: Path, figures: dict) -> None:
+    """Write ``report.json`` and its figures as PNG into a folder."""
+    # Only this needs matplotlib, and loading it takes as long as some of the measuring.
+    from training.figures import draw
+
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "report.json").write_text(json.dumps(figures, indent=1) + "\n")
+    draw(figures, folder)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Measure an exported network on FER2013.")
     parser.add_argument("--model", type=Path, default=MODEL_PATH)
-    parser.add_argument("--data", type=Path, required=True, help="fer2013.csv or .csv.gz")
+    parser.add_argument("--data", type=Path, required=True, help="fer2013.csv, .csv.gz or a folder")
+    parser.add_argument("--votes", type=Path, help="fer2013new.csv of FER+, for the report")
     parser.add_argument("--split", choices=["PublicTest", "PrivateTest"], default="PrivateTest")
+    parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="FOLDER",
+        help="measure everything (several views, FER+ votes, bad pictures, whole photos) and write "
+        "report.json and figures here; about five minutes on two cores",
+    )
+    parser.add_argument(
+        "--sample",
+        type=_positive,
+        default=SAMPLE,
+        help=f"faces for the slow parts of the report (default: {SAMPLE}; 3589: all)",
+    )
     options = parser.parse_args(arguments)
+    started = time.monotonic()
+
+    def say(line: str) -> None:
+        print(f"{time.monotonic() - started:4.0f} s  {line}", file=sys.stderr, flush=True)
+
     try:
-        figures = report(
-            EmotionClassifier(options.model), load_fer2013(options.data), options.split
-        )
-    except (DataError, MLCoreError) as error:
+        splits = load_fer2013(options.data, options.votes)
+        if options.report is None:
+            figures = report(EmotionClassifier(options.model), splits, options.split)
+            print(json.dumps(figures, indent=2))
+        else:
+            figures = full_report(options.model, splits, options.split, options.sample, say)
+            write_report(options.report, figures)
+            say(f"written to {options.report}; python -m training.card brings the card up to date")
+    except (DataError, MLCoreError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(json.dumps(figures, indent=2))
     return 0
 
 

@@ -1,14 +1,17 @@
 """Turn a checkpoint into the model file that is served, measured and labelled.
 
-``python -m training.export --checkpoint var/training/best.pt --data fer2013.csv.gz``
+``python -m training.export --checkpoint var/training/best.pt --data fer2013.csv.gz`` writes the
+ONNX file, its metadata as JSON and the model card. What was there before stays until all is done.
 """
 
 import argparse
 import datetime
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +25,11 @@ from mlcore import EmotionClassifier
 from mlcore.labels import LABELS
 from mlcore.model_info import MODEL_PATH
 from mlcore.preprocessing import INPUT_SIZE
+from training.card import write_card
+from training.checkpoint import CheckpointError, read_checkpoint, reading
 from training.data import DataError, Split, load_fer2013
-from training.evaluate import faces_of, report, sure_threshold
+from training.evaluate import faces_of, report
+from training.metrics import sure_threshold
 from training.model import LAYERS, EmotionVGG, unfold
 
 OPSET = 17
@@ -36,10 +42,16 @@ class ExportError(Exception):
     """The checkpoint cannot be exported, or the exported file does not compute the same."""
 
 
-def load_averaged(path: Path) -> EmotionVGG:
-    """Return the averaged network of a checkpoint, ready for inference."""
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+def load_averaged(path: Path) -> tuple[EmotionVGG, dict]:
+    """Return the averaged network of a checkpoint, ready for inference, and the whole checkpoint.
+
+    Raises CheckpointError where the file is none, and ExportError in the middle of an epoch, where
+    the average lacks normalisation statistics of its own.
+    """
+    state = read_checkpoint(path)
+    if state.get("step"):
+        raise ExportError(f"{path} was stopped in mid-epoch: resume it, or export best.pt")
+    with reading(path):
         network = EmotionVGG(state["depth"])
         weights = {
             name.removeprefix("module."): value
@@ -47,9 +59,7 @@ def load_averaged(path: Path) -> EmotionVGG:
             if name.startswith("module.")
         }
         network.load_state_dict(weights)
-    except (OSError, KeyError, RuntimeError, EOFError) as error:
-        raise ExportError(f"{path} is no checkpoint of this network: {error}") from error
-    return network.eval()
+        return network.eval(), state
 
 
 def fold(network: EmotionVGG) -> list[list[tuple[np.ndarray, np.ndarray]]]:
@@ -189,10 +199,13 @@ def code_revision() -> str:
 def export(checkpoint: Path, splits: dict[str, Split], out: Path) -> dict:
     """Write the model file to ``out``, calibrated on PublicTest, and return its metadata.
 
-    Raises ExportError where the file and the torch network differ by more than PARITY.
+    The metadata as JSON and the model card come to lie beside it. Raises ExportError where the
+    file and the torch network differ by more than PARITY, and CheckpointError; nothing is written
+    then.
     """
-    network = load_averaged(checkpoint)
+    network, state = load_averaged(checkpoint)
     model = build(fold(network), network.classifier)
+    votes = ", with FER+ votes as soft targets" if state.get("votes", True) else ""
     metadata = {
         "labels": list(LABELS),
         "input_size": str(INPUT_SIZE),
@@ -200,12 +213,34 @@ def export(checkpoint: Path, splits: dict[str, Split], out: Path) -> dict:
         "version": datetime.datetime.now(tz=datetime.UTC).strftime("%Y.%m.%d"),
         "temperature": 1.0,
         "unsure_threshold": 0.0,
-        "dataset": "FER2013 training split, with FER+ votes as soft targets",
+        "dataset": f"FER2013 training split{votes}",
+        "training": {
+            "recipe": state["recipe"],
+            "epochs": state["epoch"],
+            "started_from": state.get("started_from", ""),
+        },
         "code_revision": code_revision(),
         "metrics": {},
     }
-    label(model, out, metadata)
+    with tempfile.TemporaryDirectory() as folder:
+        draft = Path(folder) / out.name
+        _calibrate_and_measure(model, network, metadata, splits, draft)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        for path in (draft, draft.with_suffix(".json")):
+            shutil.copyfile(path, out.parent / path.name)
+    write_card(out)
+    return metadata
 
+
+def _calibrate_and_measure(
+    model: onnx.ModelProto,
+    network: EmotionVGG,
+    metadata: dict,
+    splits: dict[str, Split],
+    out: Path,
+) -> None:
+    """Write the model to ``out`` and complete its metadata, there and in the given dict."""
+    label(model, out, metadata)
     public = splits["PublicTest"]
     inputs = public.inputs()
     stored = with_stored_weights(network)
@@ -230,18 +265,17 @@ def export(checkpoint: Path, splits: dict[str, Split], out: Path) -> dict:
         "parity": difference,
     }
     label(model, out, metadata)
-    return metadata
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Export, calibrate and measure a checkpoint.")
     parser.add_argument("--checkpoint", type=Path, default=Path("var/training/best.pt"))
-    parser.add_argument("--data", type=Path, required=True, help="fer2013.csv or .csv.gz")
+    parser.add_argument("--data", type=Path, required=True, help="fer2013.csv, .csv.gz or a folder")
     parser.add_argument("--out", type=Path, default=MODEL_PATH)
     options = parser.parse_args(arguments)
     try:
         metadata = export(options.checkpoint, load_fer2013(options.data), options.out)
-    except (DataError, ExportError) as error:
+    except (CheckpointError, DataError, ExportError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     print(json.dumps(metadata, indent=1))

@@ -54,7 +54,7 @@ def measure(faces: np.ndarray) -> np.ndarray:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Measure FER2013's frame against the detector.")
-    parser.add_argument("--data", type=Path, required=True, help="fer2013.csv or .csv.gz")
+    parser.add_argument("--data", type=Path, required=True, help="fer2013.csv, .csv.gz or a folder")
     parser.add_argument("--count", type=int, default=300, help="faces of the Training split")
     options = parser.parse_args(arguments)
     # The detector falls in with torch's thread library, and is quickest with one thread.

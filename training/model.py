@@ -18,6 +18,20 @@ LAYERS = {
 }
 """Convolutions in each of the five stages."""
 
+CHANNELS = (64, 128, 256, 512, 512)
+
+SMALLEST_SIZE = 32
+"""Side in pixels that five poolings leave one value of."""
+
+
+def work(depth: str, size: int) -> float:
+    """Return the multiplications that one (3, size, size) image takes, which time goes by."""
+    total, inputs = 0, 3
+    for layers, outputs in zip(LAYERS[depth], CHANNELS, strict=True):
+        total += 9 * size * size * outputs * (inputs + (layers - 1) * outputs)
+        inputs, size = outputs, size // 2
+    return total
+
 
 class EmotionVGG(nn.Module):
     """VGG convolutions with batch normalisation, average pool, dropout and one linear layer.
@@ -117,7 +131,8 @@ def unfold(
         for block, (kernel, bias) in zip(blocks, folded, strict=True):
             block[0].weight.copy_(torch.from_numpy(kernel))
             result = block[0](values)
-            _restoring(block[1], result, result + torch.from_numpy(bias).view(1, -1, 1, 1))
+            shift = torch.from_numpy(bias).to(result.device).view(1, -1, 1, 1)
+            _restoring(block[1], result, result + shift)
             values = block(values)
         values = nn.functional.max_pool2d(values, 2)
     return network

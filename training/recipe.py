@@ -1,12 +1,15 @@
 """A training recipe: a TOML file, read into frozen dataclasses."""
 
+import dataclasses
+import json
 import math
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mlcore.preprocessing import FACE_SIZE
 from training.augmentation import Augmentation
-from training.model import DEPTHS
+from training.model import DEPTHS, SMALLEST_SIZE
 
 
 class RecipeError(Exception):
@@ -14,28 +17,51 @@ class RecipeError(Exception):
 
 
 @dataclass(frozen=True)
+class StepDecay:
+    """From epoch ``start`` of a stage on, the rate is multiplied by ``factor`` after ``every``
+    further epochs."""
+
+    start: float
+    every: float
+    factor: float
+
+    def at(self, epochs_done: float) -> float:
+        return self.factor ** max(0, math.floor((epochs_done - self.start) / self.every))
+
+
+@dataclass(frozen=True)
 class Stage:
-    """Some epochs of one network depth at one resolution; see ``recipes/grown.toml``."""
+    """Some epochs of one network depth at one resolution; see ``recipes/grown.toml``.
+
+    ``learning_rate`` is that at the start and at the end, half a cosine apart, or one number that
+    stays; ``decay`` lowers it in steps besides.
+    """
 
     depth: str
     size: int
     epochs: int
     learning_rate: tuple[float, float]
     warmup_epochs: float = 0.0
+    decay: StepDecay | None = None
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def rate(self, epochs_done: float) -> float:
-        """Return the learning rate at a point of the stage: linear warm-up, then half a cosine."""
+        """Return the learning rate at a point of the stage, after a linear warm-up."""
         start, end = self.learning_rate
         if epochs_done < self.warmup_epochs:
             return start * (0.1 + 0.9 * epochs_done / self.warmup_epochs)
         share = (epochs_done - self.warmup_epochs) / max(self.epochs - self.warmup_epochs, 1e-9)
-        return end + (start - end) * 0.5 * (1 + math.cos(math.pi * min(share, 1.0)))
+        rate = end + (start - end) * 0.5 * (1 + math.cos(math.pi * min(share, 1.0)))
+        return rate * self.decay.at(epochs_done) if self.decay else rate
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides what a training run computes, apart from the data."""
+    """Everything that decides what a training run computes, apart from the data.
+
+    ``ferplus_weight`` is the share of the FER+ votes in the targets; ``ema_decay`` is per step,
+    and 0 stands for no averaging; ``faces`` limits training to the first so many, 0 to none.
+    """
 
     name: str
     seed: int
@@ -46,36 +72,108 @@ class Recipe:
     ferplus_weight: float
     ema_decay: float
     stages: tuple[Stage, ...]
+    nesterov: bool = True
+    faces: int = 0
 
     @property
     def epochs(self) -> int:
         return sum(stage.epochs for stage in self.stages)
 
-    def stage_at(self, epoch: int) -> tuple[Stage, int]:
-        """Return the stage that epoch 0, 1, ... belongs to, and that stage's first epoch."""
+    def stage_at(self, position: float) -> tuple[Stage, int]:
+        """Return the stage at so many epochs of the schedule, and where that stage begins."""
         first = 0
         for stage in self.stages:
-            if epoch < first + stage.epochs:
+            if position < first + stage.epochs:
                 return stage, first
             first += stage.epochs
-        raise IndexError(f"the recipe has {self.epochs} epochs, not {epoch + 1}")
+        raise IndexError(f"the schedule has {self.epochs} epochs and ends before {position}")
+
+    def left(self, position: float) -> list[tuple[Stage, float]]:
+        """Return the stages that are not over yet, and how many epochs each of them has left."""
+        left, end = [], 0
+        for stage in self.stages:
+            end += stage.epochs
+            if position < end:
+                left.append((stage, min(stage.epochs, end - position)))
+        return left
+
+    def settings(self) -> str:
+        """Return all settings as JSON: equal texts train equal networks."""
+        return json.dumps(dataclasses.asdict(self))
+
+
+def _build(kind: type, values: dict, place: str):
+    """Make a dataclass of a TOML table; raises ValueError that names what does not belong there."""
+    known = {f.name: f for f in dataclasses.fields(kind)}
+    for name, value in values.items():
+        if name not in known:
+            raise ValueError(f"{place} has no setting {name!r}")
+        expected = known[name].type
+        numbers = {float: (int, float), int: (int,)}.get(expected, ())
+        if numbers and (isinstance(value, bool) or not isinstance(value, numbers)):
+            raise ValueError(f"{name} = {value!r} in {place} is no number of the right kind")
+    for name, known_field in known.items():
+        optional = (known_field.default, known_field.default_factory)
+        if name not in values and optional == (dataclasses.MISSING, dataclasses.MISSING):
+            raise ValueError(f"{place} lacks {name}")
+    return kind(**values)
+
+
+def _pair(value: object, place: str) -> tuple[float, float]:
+    values = value if isinstance(value, list) else [value, value]
+    if len(values) != 2 or any(type(number) not in (int, float) for number in values):
+        raise ValueError(f"{value!r} in {place} is neither a number nor two")
+    return values[0], values[1]
+
+
+def _stage(values: dict, place: str) -> Stage:
+    values = dict(values)
+    ranges = dict(values.get("augmentation", {}))
+    if "scale" in ranges:
+        ranges["scale"] = _pair(ranges["scale"], f"{place}'s augmentation")
+    values["augmentation"] = _build(Augmentation, ranges, f"{place}'s augmentation")
+    if "decay" in values:
+        values["decay"] = _build(StepDecay, values["decay"], f"{place}'s decay")
+    if "learning_rate" in values:
+        values["learning_rate"] = _pair(values["learning_rate"], place)
+    stage = _build(Stage, values, place)
+    largest = FACE_SIZE if stage.augmentation.ten_crop else math.inf
+    for holds, wanted in (
+        (stage.depth in DEPTHS, f"depth one of {', '.join(DEPTHS)}"),
+        (SMALLEST_SIZE <= stage.size <= largest, f"size at least {SMALLEST_SIZE}, and at most "
+         f"{FACE_SIZE} for crops"),
+        (stage.epochs >= 1, "epochs at least 1"),
+        (0 <= stage.warmup_epochs <= stage.epochs, "warmup_epochs between 0 and epochs"),
+        (min(stage.learning_rate) >= 0, "learning_rate at least 0"),
+        (stage.decay is None or stage.decay.every > 0, "decay.every above 0"),
+    ):  # fmt: skip
+        if not holds:
+            raise ValueError(f"{place} needs {wanted}")
+    return stage
 
 
 def load_recipe(path: Path) -> Recipe:
     """Read a recipe; raises RecipeError with the reason where it cannot be used."""
     try:
-        values = tomllib.loads(path.read_text())
-        stages = []
-        for table in values.pop("stage"):
-            ranges = {
-                key: tuple(value) if isinstance(value, list) else value
-                for key, value in table.pop("augmentation", {}).items()
-            }
-            rates = tuple(table.pop("learning_rate"))
-            stage = Stage(augmentation=Augmentation(**ranges), learning_rate=rates, **table)
-            if stage.depth not in DEPTHS or stage.size < 32 or len(rates) != 2:
-                raise ValueError(f"stage {len(stages) + 1}: {table}")
-            stages.append(stage)
-        return Recipe(name=path.stem, stages=tuple(stages), **values)
-    except (OSError, KeyError, TypeError, ValueError) as error:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        tables = values.pop("stage", [])
+        stages = tuple(_stage(table, f"stage {n}") for n, table in enumerate(tables, start=1))
+        recipe = _build(Recipe, {"name": path.stem, "stages": stages, **values}, "the recipe")
+        for holds, wanted in (
+            (stages, "a [[stage]]"),
+            (recipe.batch_size >= 2, "batch_size at least 2"),
+            (0 <= recipe.momentum < 1, "momentum from 0 to below 1"),
+            (recipe.momentum > 0 or not recipe.nesterov, "momentum above 0 for nesterov"),
+            (recipe.weight_decay >= 0, "weight_decay at least 0"),
+            (0 <= recipe.label_smoothing <= 1, "label_smoothing from 0 to 1"),
+            (0 <= recipe.ferplus_weight <= 1, "ferplus_weight from 0 to 1"),
+            (0 <= recipe.ema_decay < 1, "ema_decay from 0 to below 1"),
+            (recipe.faces == 0 or recipe.faces >= recipe.batch_size, "faces for a batch"),
+        ):
+            if not holds:
+                raise ValueError(f"it needs {wanted}")
+        return recipe
+    except OSError as error:
+        raise RecipeError(f"{path} cannot be read: {error.strerror}") from error
+    except (AttributeError, TypeError, ValueError) as error:
         raise RecipeError(f"{path}: {error}") from error

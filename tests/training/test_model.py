@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from training.augmentation import Augmentation
-from training.model import DEPTHS, EmotionVGG, grow
+from training.model import DEPTHS, EmotionVGG, grow, work
 
 
 def test_vgg19_is_the_network_of_the_paper():
@@ -69,3 +69,30 @@ def test_without_changes_a_view_is_the_face_itself_or_its_mirror_image():
     assert (straight | mirrored).all()
     assert straight.any()
     assert mirrored.any()
+
+
+def test_the_ten_crops_are_all_drawn_and_nothing_else():
+    crops = Augmentation(ten_crop=True, contrast=0, brightness=0)
+    face = torch.randint(0, 256, (48, 48), dtype=torch.uint8)
+    views = crops(face.expand(400, -1, -1), 44, torch.Generator().manual_seed(0))[:, 0] * 255
+    corners = ((0, 0), (0, 4), (4, 0), (4, 4), (2, 2))
+    windows = [face[top : top + 44, left : left + 44] for top, left in corners]
+    windows = torch.stack(windows + [window.flip(1) for window in windows]).float()
+    near = (views[:, None] - windows[None]).abs().amax((2, 3)) < 0.5
+    assert (near.sum(1) == 1).all()
+    assert near.any(0).all()
+
+
+def test_the_work_of_vgg19_is_that_of_its_convolutions():
+    network, total = EmotionVGG("vgg19").eval(), 0
+
+    def count(module, inputs, output):
+        nonlocal total
+        total += output[0].numel() * module.weight[0].numel()
+
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            module.register_forward_hook(count)
+    with torch.no_grad():
+        network(torch.zeros(1, 3, 44, 44))
+    assert work("vgg19", 44) == total

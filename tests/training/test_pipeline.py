@@ -1,6 +1,7 @@
 """Recipe -> training -> checkpoint -> export -> evaluation, on a few invented faces."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -9,48 +10,25 @@ import torch
 from onnx import numpy_helper
 
 from mlcore import EmotionClassifier
-from mlcore.labels import LABELS
 from mlcore.model_info import read_model_info
 from training import evaluate, export
-from training.recipe import RecipeError, load_recipe
-from training.train import main, soft_targets, train
+from training.card import CARD, render
+from training.recipe import load_recipe
+from training.run import soft_targets
+from training.train import main, train
 
-RECIPE = """
-seed = 5
-batch_size = 16
-momentum = 0.9
-weight_decay = 5e-4
-label_smoothing = 0.05
-ferplus_weight = 0.3
-ema_decay = 0.5
-
-[[stage]]
-depth = "vgg11"
-size = 32
-epochs = 2
-warmup_epochs = 0.5
-learning_rate = [0.02, 0.01]
-
-[[stage]]
-depth = "vgg13"
-size = 44
-epochs = 1
-learning_rate = [0.01, 0.0]
-augmentation = { erasing = 0.25, scale = [0.95, 1.05] }
-"""
+RECIPES = Path(export.__file__).parent / "recipes"
 
 
 @pytest.fixture(scope="module")
-def recipe(tmp_path_factory):
-    path = tmp_path_factory.mktemp("recipes") / "tiny.toml"
-    path.write_text(RECIPE)
-    return load_recipe(path)
+def recipe():
+    return load_recipe(RECIPES / "smoke.toml")
 
 
 @pytest.fixture(scope="module")
 def trained(recipe, splits, tmp_path_factory):
     out = tmp_path_factory.mktemp("trained")
-    train(recipe, splits, out, resume=False)
+    train(recipe, splits, out)
     return out
 
 
@@ -58,32 +36,6 @@ def trained(recipe, splits, tmp_path_factory):
 def exported(trained, splits, tmp_path_factory):
     path = tmp_path_factory.mktemp("exported") / "vgg19-fer2013.onnx"
     return path, export.export(trained / "best.pt", splits, path)
-
-
-@pytest.mark.parametrize("name", ["grown", "continued"])
-def test_every_recipe_ends_with_the_network_that_is_served(name):
-    recipe = load_recipe(export.MODEL_PATH.parents[2] / "training" / "recipes" / f"{name}.toml")
-    last, _ = recipe.stage_at(recipe.epochs - 1)
-    assert (last.depth, last.size) == ("vgg19", 44)
-
-
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [("vgg13", "vgg12"), ("size = 32", "size = 31"), ("seed", "sead"), ("[0.02, 0.01]", "[0.02]")],
-)
-def test_a_recipe_that_cannot_be_trained_is_refused_by_name(tmp_path, old, new):
-    path = tmp_path / "odd.toml"
-    path.write_text(RECIPE.replace(old, new))
-    with pytest.raises(RecipeError, match=r"odd\.toml"):
-        load_recipe(path)
-
-
-def test_the_rate_warms_up_and_falls_within_its_stage(recipe):
-    stage, first = recipe.stage_at(1)
-    assert first == 0
-    assert stage.rate(0.0) == pytest.approx(0.002)
-    assert stage.rate(0.5) == pytest.approx(0.02)
-    assert stage.rate(2.0) == pytest.approx(0.01)
 
 
 def test_targets_are_probabilities_that_favour_the_label(recipe, splits):
@@ -100,38 +52,10 @@ def test_training_logs_every_epoch_and_keeps_checkpoints(trained):
     assert not list(trained.glob("*.partial"))
 
 
-def test_a_resumed_run_ends_with_the_same_weights(recipe, splits, trained, tmp_path, monkeypatch):
-    saves = []
-
-    class Interrupted(Exception):
-        pass
-
-    from training.train import Run
-
-    save = Run.save
-
-    def save_then_stop(run, path):
-        save(run, path)
-        saves.append(path)
-        raise Interrupted
-
-    monkeypatch.setattr(Run, "save", save_then_stop)
-    for _ in range(2):
-        with pytest.raises(Interrupted):
-            train(recipe, splits, tmp_path, resume=True)
-    monkeypatch.setattr(Run, "save", save)
-    train(recipe, splits, tmp_path, resume=True)
-    whole = torch.load(trained / "last.pt", weights_only=True)
-    parts = torch.load(tmp_path / "last.pt", weights_only=True)
-    assert len(saves) == 2
-    for name, value in whole["average"].items():
-        assert torch.equal(value, parts["average"][name]), name
-
-
 def test_a_loss_that_is_no_number_stops_the_run(recipe, splits, tmp_path, monkeypatch):
     monkeypatch.setattr("training.recipe.Stage.rate", lambda stage, epochs: 1e30)
     with pytest.raises(FloatingPointError, match="epoch 1"):
-        train(recipe, splits, tmp_path, resume=False)
+        train(recipe, splits, tmp_path)
 
 
 def test_bad_arguments_end_with_one_line(tmp_path, capsys):
@@ -143,7 +67,7 @@ def test_bad_arguments_end_with_one_line(tmp_path, capsys):
 
 def test_the_exported_file_answers_like_the_trained_network(exported, trained, splits):
     path, metadata = exported
-    network = export.with_stored_weights(export.load_averaged(trained / "best.pt"))
+    network = export.with_stored_weights(export.load_averaged(trained / "best.pt")[0])
     with torch.no_grad():
         logits = network(splits["PrivateTest"].inputs()) / metadata["temperature"]
     served = EmotionClassifier(path).predict(evaluate.faces_of(splits["PrivateTest"]))
@@ -152,7 +76,7 @@ def test_the_exported_file_answers_like_the_trained_network(exported, trained, s
 
 def test_stored_kernels_are_the_trained_ones_to_float16(exported, trained):
     stored = {c.name: numpy_helper.to_array(c) for c in onnx.load(exported[0]).graph.initializer}
-    folded = export.fold(export.load_averaged(trained / "best.pt"))
+    folded = export.fold(export.load_averaged(trained / "best.pt")[0])
     kernels = [kernel for stage in folded for kernel, _ in stage]
     names = [name for name in stored if name.endswith(".float16")]
     assert len(names) == len(kernels) == 10
@@ -178,7 +102,7 @@ def test_a_file_that_is_no_export_cannot_be_started_from(recipe, splits, tmp_pat
     odd = tmp_path / "odd.onnx"
     odd.write_bytes(b"no network")
     with pytest.raises(export.ExportError, match=r"odd\.onnx is no export"):
-        train(recipe, splits, tmp_path, resume=False, start=odd)
+        train(recipe, splits, tmp_path, start=odd)
 
 
 def test_the_file_and_its_neighbour_tell_the_same(exported):
@@ -189,54 +113,45 @@ def test_the_file_and_its_neighbour_tell_the_same(exported):
     assert inside.metrics["PrivateTest"]["count"] == 40
 
 
+def test_an_export_brings_its_card(exported):
+    path, metadata = exported
+    card = (path.parent / CARD).read_text()
+    beside = json.loads(path.with_suffix(".json").read_text())
+    assert card == render(beside, None)
+    assert metadata["training"] == {"recipe": "smoke", "epochs": 3, "started_from": ""}
+    assert "training/recipes/smoke.toml" in card
+    assert "Macro F1" in card
+
+
+def test_a_failed_export_leaves_what_was_there(exported, trained, splits, monkeypatch):
+    path, _ = exported
+    before = {each: each.read_bytes() for each in path.parent.iterdir()}
+    monkeypatch.setattr(export, "PARITY", -1.0)
+    with pytest.raises(export.ExportError, match="differ"):
+        export.export(trained / "best.pt", splits, path)
+    assert {each: each.read_bytes() for each in path.parent.iterdir()} == before
+
+
 def test_the_command_measures_what_the_metadata_says(exported, fer2013, capsys):
     path, metadata = exported
     assert evaluate.main(["--model", str(path), "--data", str(fer2013[0])]) == 0
     assert json.loads(capsys.readouterr().out) == metadata["metrics"]["PrivateTest"]
 
 
-def test_a_file_that_is_no_checkpoint_is_refused(tmp_path, fer2013, capsys):
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ({"depth": "vgg11", "average": {"module.nothing": torch.zeros(1)}}, "is no checkpoint"),
+        ({"depth": "vgg99", "average": {}}, "is no checkpoint"),
+        ([1, 2], "is no checkpoint"),
+        ({"depth": "vgg11", "average": {}, "step": 7}, "was stopped in mid-epoch"),
+    ],
+)
+def test_a_file_that_is_no_checkpoint_is_refused(tmp_path, fer2013, capsys, content, reason):
     odd = tmp_path / "odd.pt"
-    torch.save({"depth": "vgg11", "average": {"module.nothing": torch.zeros(1)}}, odd)
+    torch.save(content, odd)
     arguments = ["--checkpoint", str(odd), "--data", str(fer2013[0])]
     assert export.main([*arguments, "--out", str(tmp_path / "out.onnx")]) == 2
-    assert "odd.pt is no checkpoint" in capsys.readouterr().err
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "fer2013.csv" not in line]
+    assert f"odd.pt {reason}" in line
     assert not (tmp_path / "out.onnx").exists()
-
-
-def test_measures_of_a_known_table():
-    labels = np.array([0, 0, 1, 3])
-    probabilities = np.full((4, 7), 0.02)
-    for row, (answer, confidence) in enumerate([(0, 0.88), (1, 0.88), (1, 0.88), (3, 0.88)]):
-        probabilities[row, answer] = confidence
-    figures = evaluate.measure(probabilities, labels, unsure_threshold=0.5)
-    assert figures["accuracy"] == 0.75
-    assert figures["recall"]["angry"] == 0.5
-    assert figures["precision"]["disgust"] == 0.5
-    assert figures["confusion"][0][:2] == [1, 1]
-    assert figures["ece"] == pytest.approx(0.13)
-    assert figures["sure_coverage"] == 1
-    assert figures["confidence_groups"]["disgust"][2] == {
-        "from": 0.7, "to": 0.9, "count": 2, "right": 1,
-    }  # fmt: skip
-    assert set(figures["recall"]) == set(LABELS)
-
-
-def test_the_threshold_keeps_the_wanted_accuracy():
-    confidence = np.array([0.9, 0.8, 0.7, 0.6, 0.5])
-    right = np.array([True, True, False, True, False])
-    assert evaluate.sure_threshold(confidence, right, 0.9) == 0.8
-    assert evaluate.sure_threshold(confidence, right, 0.75) == 0.6
-    assert evaluate.sure_threshold(confidence, right, 0.5) == 0.0
-    assert evaluate.sure_threshold(confidence, ~right, 1.1) == 1.0
-
-
-def test_the_interval_is_wilsons():
-    low, high = evaluate.interval(2598, 3589)
-    assert (low, high) == (pytest.approx(0.7090, abs=1e-4), pytest.approx(0.7383, abs=1e-4))
-
-
-def test_copies_of_training_images_are_found(splits):
-    training, private = splits["Training"], splits["PrivateTest"]
-    assert evaluate.without_copies(private, training).all()
-    assert not evaluate.without_copies(training, private, training).any()

@@ -1,0 +1,93 @@
+"""The model card says what was measured, and nothing else."""
+
+import json
+
+import pytest
+
+from mlcore.labels import LABELS
+from mlcore.model_info import MODEL_PATH
+from training.card import CARD, REPORT, main, render, write_card
+
+METADATA = json.loads(MODEL_PATH.with_suffix(".json").read_text())
+MEASURED = MODEL_PATH.parent / REPORT / "report.json"
+
+
+def committed_report():
+    return json.loads(MEASURED.read_text()) if MEASURED.exists() else None
+
+
+def test_the_committed_card_is_that_of_the_committed_network():
+    card = (MODEL_PATH.parent / CARD).read_text()
+    assert card == render(METADATA, committed_report())
+    private = METADATA["metrics"]["PrivateTest"]
+    assert METADATA["sha256"] in card
+    assert f"{private['accuracy'] * 100:.1f} %" in card
+    for label in LABELS:
+        assert f"| {label} | {sum(private['confusion'][LABELS.index(label)])} |" in card
+
+
+@pytest.mark.skipif(not MEASURED.exists(), reason="no report is committed")
+def test_the_committed_report_was_measured_on_the_committed_network():
+    report = committed_report()
+    assert report["model"]["sha256"] == METADATA["sha256"]
+    figures = METADATA["metrics"]["PrivateTest"]
+    assert report["single_view"]["confusion"] == figures["confusion"]
+
+
+def report_of(metadata):
+    share = {"count": 500, "accuracy": 0.6543, "accuracy_interval": [0.61, 0.69]}
+    row = {**share, "same_answer": 0.87}
+    return {
+        "model": {"sha256": metadata["sha256"]},
+        "split": "PrivateTest",
+        "without_near_copies": {**share, "left_out": 462},
+        "views": {"flip": share, "ten_crop": share, "single_view_of_these": share},
+        "ferplus": {"majority": share, "votes": 0.6, "labels_majority": share, "labels_votes": 0.7},
+        "robustness": [
+            {**row, "change": "unchanged"},
+            {**row, "change": "a thick fog", "accuracy": 0.4},
+        ],
+        "photos": {"size": [480, 360], "rows": [
+            {**share, "side": 48, "looked_for": 510, "other_boxes": 3, "crop_accuracy": 0.66},
+        ]},
+    }  # fmt: skip
+
+
+def test_a_report_of_the_same_file_is_told():
+    card = render(METADATA, report_of(METADATA))
+    for text in (
+        "65.4 % (61.0–69.0)",
+        "462 PrivateTest images",
+        "a thick fog costs most: 25.4 points",
+        "| 48 pixels | 500 of 510 |",
+        f"{REPORT}/robustness.png",
+    ):
+        assert text in card
+
+
+def test_a_report_of_another_file_is_left_out():
+    other = report_of({**METADATA, "sha256": "0" * 64})
+    assert render(METADATA, other) == render(METADATA, None)
+
+
+def test_the_recipe_and_the_start_are_named():
+    training = {"recipe": "continued", "epochs": 14, "started_from": "old.onnx"}
+    card = render({**METADATA, "training": training}, None)
+    assert "training/recipes/continued.toml`](../../training/recipes/continued.toml), 14" in card
+    assert "`old.onnx`" in card
+
+
+def test_a_model_that_nobody_measured_gets_no_card(tmp_path, capsys):
+    model = tmp_path / "vgg19-fer2013.onnx"
+    assert main(["--model", str(model)]) == 2
+    model.with_suffix(".json").write_text(json.dumps({**METADATA, "metrics": {}}))
+    assert main(["--model", str(model)]) == 2
+    assert capsys.readouterr().err.count("\n") == 2
+    assert not (tmp_path / CARD).exists()
+
+
+def test_the_card_lies_beside_the_model(tmp_path):
+    model = tmp_path / "vgg19-fer2013.onnx"
+    model.with_suffix(".json").write_text(json.dumps(METADATA))
+    assert write_card(model) == tmp_path / CARD
+    assert METADATA["version"] in (tmp_path / CARD).read_text()

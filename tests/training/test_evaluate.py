@@ -1,0 +1,143 @@
+"""The report, measured with a small network on invented faces and on a real one."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from skimage import data
+
+from mlcore import EmotionAnalyser, EmotionClassifier
+from mlcore.labels import LABELS
+from tests.support.tiny_model import build_tiny_model
+from training.evaluate import faces_of, main, ten_crop, without_copies
+from training.photos import PHOTO, SIDES, make_photo, measure_photos
+from training.robustness import CHANGES, measure_robustness
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    return build_tiny_model(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="module")
+def astronaut():
+    """Return a real, smiling face in FER2013's framing."""
+    picture = Image.fromarray(data.astronaut())
+    return picture.crop((170, 60, 280, 170)).convert("L").resize((48, 48))
+
+
+@pytest.fixture(scope="module")
+def reported(tiny, fer2013, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    arguments = ["--model", str(tiny), "--data", str(fer2013[0]), "--votes", str(fer2013[1])]
+    assert main([*arguments, "--report", str(folder), "--sample", "6"]) == 0
+    return folder, json.loads((folder / "report.json").read_text())
+
+
+def test_copies_of_training_images_are_found(splits):
+    training, private = splits["Training"], splits["PrivateTest"]
+    assert without_copies(private, training).all()
+    assert not without_copies(training, private, training).any()
+
+
+def test_the_ten_crops_are_the_windows_and_their_mirror_images():
+    face = Image.fromarray(np.arange(48 * 48, dtype=np.uint32).reshape(48, 48).astype(np.uint8))
+    views = [np.asarray(view, int) for view in ten_crop(face)]
+    assert len(views) == 10
+    assert {view.shape for view in views} == {(48, 48)}
+    left_upper = np.asarray(face.crop((0, 0, 44, 44)).resize((48, 48), Image.Resampling.BICUBIC))
+    middle = np.asarray(face.crop((2, 2, 46, 46)).resize((48, 48), Image.Resampling.BICUBIC))
+    inner = np.s_[4:40, 4:40]
+    assert abs(views[0][inner] - left_upper[inner]).max() <= 1
+    assert abs(views[4][inner] - middle[inner]).max() <= 1
+    for straight, mirrored in zip(views[:5], views[5:], strict=True):
+        assert np.array_equal(straight[:, ::-1], mirrored)
+
+
+def test_every_change_changes_what_its_name_says(astronaut):
+    pixels = {name: np.asarray(change(astronaut), float) for name, change in CHANGES.items()}
+    unchanged = pixels["unchanged"]
+    assert np.array_equal(unchanged, np.asarray(astronaut, float))
+    assert pixels["a quarter of the light"].mean() == pytest.approx(unchanged.mean() / 4, abs=1)
+    edges = {name: abs(np.diff(pixels[name])).mean() for name in CHANGES}
+    assert edges["blur, 2 pixels"] < edges["blur, 1 pixel"] < edges["unchanged"]
+    left, right = pixels["turned 20° left"], pixels["turned 20° right"]
+    back = np.asarray(Image.fromarray(left.astype(np.uint8)).rotate(-20), float)
+    inner = np.s_[16:32, 16:32]
+    assert abs(back - unchanged)[inner].mean() < abs(right - unchanged)[inner].mean() / 2
+    for side in (24, 32, 48, 64, 96):
+        assert pixels[f"{side} pixels"].shape == (side, side)
+    assert 0 < abs(pixels["JPEG quality 20"] - unchanged).mean() < 12
+
+
+def test_an_unchanged_face_keeps_its_answer(tiny, splits):
+    faces = faces_of(splits["PublicTest"])[:10]
+    rows = measure_robustness(EmotionClassifier(tiny), faces, splits["PublicTest"].labels[:10])
+    by_name = {row["change"]: row for row in rows}
+    assert by_name["unchanged"]["same_answer"] == 1
+    assert by_name["48 pixels"]["accuracy"] == by_name["unchanged"]["accuracy"]
+    assert all(row["count"] == 10 for row in rows)
+
+
+def test_a_made_photo_shows_the_face_where_it_says(astronaut):
+    photo, (left, top) = make_photo(astronaut, 96, np.random.default_rng(1))
+    assert photo.size == PHOTO
+    frame = photo.crop((left, top, left + 96, top + 96)).convert("L").resize((48, 48))
+    difference = abs(np.asarray(frame, float) - np.asarray(astronaut, float))
+    assert difference[8:40, 8:40].mean() < 6
+
+
+def test_faces_in_photos_are_found_and_answered_as_their_crops(astronaut):
+    analyser = EmotionAnalyser()
+    happy = np.array([LABELS.index("happy")] * 2)
+    alone = EmotionClassifier().predict([astronaut] * 2).argmax(1)
+    rows = measure_photos(analyser, [astronaut] * 2, happy, alone, seed=2)
+    assert [row["side"] for row in rows] == list(SIDES)
+    for row in rows[1:]:
+        assert (row["looked_for"], row["count"], row["accuracy"]) == (2, 2, 1.0)
+        assert row["crop_accuracy"] == (alone == happy).mean()
+
+
+def test_the_report_holds_all_measures_and_their_counts(reported, tiny):
+    _, figures = reported
+    assert figures["model"]["sha256"] == EmotionClassifier(tiny).model.sha256
+    assert figures["single_view"]["count"] == 40
+    assert (
+        figures["without_near_copies"]["left_out"] + figures["without_near_copies"]["count"] == 40
+    )
+    assert figures["views"]["flip"]["count"] == 40
+    assert figures["views"]["ten_crop"]["count"] == 6
+    # Nine of ten invented taggers say what the label says.
+    assert figures["ferplus"]["labels_majority"]["accuracy"] == 1
+    assert figures["ferplus"]["labels_votes"] == pytest.approx(0.9, abs=0.05)
+    assert len(figures["robustness"]) == len(CHANGES)
+    assert [row["looked_for"] for row in figures["photos"]["rows"]] == [6] * len(SIDES)
+
+
+def test_the_same_file_gives_the_same_report(reported, tiny, fer2013, tmp_path):
+    folder, _ = reported
+    arguments = ["--model", str(tiny), "--data", str(fer2013[0]), "--votes", str(fer2013[1])]
+    assert main([*arguments, "--report", str(tmp_path), "--sample", "6"]) == 0
+    for path in folder.iterdir():
+        assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name
+
+
+def test_every_figure_is_a_small_picture_whose_text_stays_inside(reported):
+    folder, _ = reported
+    names = {path.stem for path in folder.glob("*.png")}
+    assert names >= {"confusion", "reliability", "coverage", "robustness"}
+    for path in folder.glob("*.png"):
+        assert path.stat().st_size < 100_000
+        with Image.open(path) as opened:
+            pixels = np.asarray(opened.convert("L"))
+        rim = np.concatenate([pixels[:2].ravel(), pixels[-2:].ravel(), pixels[:, :2].ravel(),
+                              pixels[:, -2:].ravel()])  # fmt: skip
+        assert (rim == 255).all(), path.name
+
+
+@pytest.mark.parametrize("sample", ["0", "x"])
+def test_a_sample_of_nothing_is_refused(fer2013, sample, capsys):
+    with pytest.raises(SystemExit):
+        main(["--data", str(fer2013[0]), "--report", "nowhere", "--sample", sample])
+    assert "--sample" in capsys.readouterr().err

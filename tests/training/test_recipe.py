@@ -1,0 +1,81 @@
+from pathlib import Path
+
+import pytest
+
+import training
+from training.recipe import RecipeError, load_recipe
+
+RECIPES = Path(training.__file__).parent / "recipes"
+SMOKE = (RECIPES / "smoke.toml").read_text()
+
+
+@pytest.mark.parametrize("name", ["best", "continued", "grown", "paper"])
+def test_every_recipe_ends_with_the_network_that_is_served(name):
+    recipe = load_recipe(RECIPES / f"{name}.toml")
+    assert (recipe.stages[-1].depth, recipe.stages[-1].size) == ("vgg19", 44)
+
+
+def test_the_paper_is_followed_to_the_letter():
+    recipe = load_recipe(RECIPES / "paper.toml")
+    (stage,) = recipe.stages
+    assert (recipe.batch_size, recipe.epochs, stage.augmentation.ten_crop) == (128, 250, True)
+    assert recipe.label_smoothing == recipe.ferplus_weight == recipe.ema_decay == 0
+    assert [stage.rate(epoch) for epoch in (0, 80, 84.9)] == [0.01] * 3
+    assert stage.rate(85) == pytest.approx(0.009)
+    assert stage.rate(94.9) == pytest.approx(0.0081)
+    assert stage.rate(249.9) == pytest.approx(0.01 * 0.9**33)
+
+
+def test_the_rate_warms_up_and_falls_within_its_stage():
+    recipe = load_recipe(RECIPES / "smoke.toml")
+    stage, first = recipe.stage_at(1.5)
+    assert first == 0
+    assert stage.rate(0.0) == pytest.approx(0.002)
+    assert stage.rate(0.5) == pytest.approx(0.02)
+    assert stage.rate(2.0) == pytest.approx(0.01)
+    with pytest.raises(IndexError, match="3 epochs"):
+        recipe.stage_at(3)
+
+
+def test_what_is_left_of_a_schedule_is_told_by_stage():
+    recipe = load_recipe(RECIPES / "smoke.toml")
+    first, second = recipe.stages
+    assert recipe.left(0) == [(first, 2), (second, 1)]
+    assert recipe.left(1.5) == [(first, 0.5), (second, 1)]
+    assert recipe.left(2.25) == [(second, 0.75)]
+    assert recipe.left(3) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("vgg13", "vgg12", "stage 2 needs depth one of vgg11, vgg13, vgg16, vgg19"),
+        ("size = 32", "size = 31", "stage 1 needs size at least 32"),
+        ("size = 32", "size = '32'", "size = '32' in stage 1 is no number"),
+        ("seed", "sead", "the recipe has no setting 'sead'"),
+        ("seed = 5", "", "the recipe lacks seed"),
+        ("[0.02, 0.01]", "[0.02]", "neither a number nor two"),
+        ("learning_rate = [0.02, 0.01]", "", "stage 1 lacks learning_rate"),
+        ("epochs = 2", "epochs = 0", "stage 1 needs epochs at least 1"),
+        ("epochs = 2", "epochs = 2.5", "is no number of the right kind"),
+        ("erasing", "erazing", "stage 2's augmentation has no setting 'erazing'"),
+        ("momentum = 0.9", "momentum = 1.9", "it needs momentum"),
+        ("faces = 1024", "faces = 3", "it needs faces for a batch"),
+        ("warmup_epochs = 0.5", "decay = { start = 1 }", "stage 1's decay lacks every"),
+        ("[[stage]]", "[[stages]]", "it needs a [[stage]]"),
+        ("seed = 5", "seed = ", "odd.toml"),
+    ],
+)
+def test_a_recipe_that_cannot_be_trained_is_refused_in_one_line(tmp_path, old, new, reason):
+    path = tmp_path / "odd.toml"
+    path.write_text(SMOKE.replace(old, new))
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(path)
+    assert str(caught.value).startswith(str(path))
+    assert reason in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_recipe_is_named(tmp_path):
+    with pytest.raises(RecipeError, match=r"nowhere\.toml cannot be read: No such file"):
+        load_recipe(tmp_path / "nowhere.toml")

@@ -1,0 +1,268 @@
+"""The state of a training run, and one step, one pass and one measurement of it."""
+
+import hashlib
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
+from tqdm import tqdm
+
+from mlcore.labels import LABELS
+from mlcore.preprocessing import INPUT_SIZE
+from training.checkpoint import CheckpointError, read_checkpoint, reading, write_checkpoint
+from training.data import Split, label_given_votes
+from training.export import load_exported
+from training.model import LAYERS, EmotionVGG, grow
+from training.recipe import Recipe, RecipeError
+
+STATISTICS_FACES = 8192
+SPEED_STEPS = 4
+
+
+class StopSignal:
+    """A signal handler that lets the step in hand end; a second signal ends it at once."""
+
+    number = 0
+
+    def __call__(self, number: int, frame: object) -> None:
+        if self.number:
+            raise KeyboardInterrupt
+        self.number = number
+
+
+def soft_targets(split: Split, recipe: Recipe) -> torch.Tensor:
+    """Return (N, 7) float32 rows that sum to 1: the smoothed label mixed with the FER+ votes."""
+    targets = np.eye(len(LABELS), dtype=np.float32)[split.labels]
+    targets = targets * (1 - recipe.label_smoothing) + recipe.label_smoothing / len(LABELS)
+    if recipe.ferplus_weight:
+        targets += recipe.ferplus_weight * (label_given_votes(split) - targets)
+    return torch.from_numpy(targets)
+
+
+def parameter_groups(model: EmotionVGG, recipe: Recipe) -> list[dict]:
+    """Decay kernels only; normalisation and biases are left alone."""
+    kernels = [p for p in model.parameters() if p.ndim > 1]
+    others = [p for p in model.parameters() if p.ndim <= 1]
+    return [
+        {"params": kernels, "weight_decay": recipe.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+
+
+def narrow_arithmetic_pays(device: torch.device) -> bool:
+    """Whether this machine computes bfloat16 in hardware; elsewhere float32 is far quicker."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    # Older releases of torch cannot tell.
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16"))
+
+
+@torch.no_grad()
+def accuracy(
+    model: torch.nn.Module, inputs: torch.Tensor, labels: torch.Tensor, size: int
+) -> float:
+    """Return the share of right answers on prepared inputs, seen at the stage's resolution."""
+    model.eval()
+    right = 0
+    for part, truth in zip(inputs.split(256), labels.split(256), strict=True):
+        if size != INPUT_SIZE:
+            part = functional.interpolate(part, size, mode="bilinear", antialias=True)
+        part = part.to(memory_format=torch.channels_last)
+        right += (model(part).argmax(1) == truth).sum().item()
+    return right / len(labels)
+
+
+class Run:
+    """The state of a training run: everything that a checkpoint must hold to go on exactly.
+
+    ``position`` is where in the schedule the present pass began, ``pass_end`` where it ends;
+    ``order`` are the faces in the order of this pass, of which ``step`` batches are done.
+    ``narrow`` computes in bfloat16 where that is safe.
+    """
+
+    def __init__(self, recipe: Recipe, device: torch.device, narrow: bool = False) -> None:
+        torch.manual_seed(recipe.seed)
+        self.recipe, self.device, self.narrow = recipe, device, narrow
+        self.generator = torch.Generator(device).manual_seed(recipe.seed)
+        self.epoch, self.position, self.pass_end = 0, 0.0, 0.0
+        self.order: torch.Tensor | None = None
+        self.step, self.losses = 0, []
+        self.best = 0.0
+        self.started_from = ""
+        self.adopt(EmotionVGG(recipe.stages[0].depth).to(device))
+
+    def adopt(self, model: EmotionVGG) -> None:
+        """Train this network from here on, with a fresh average and optimiser."""
+        recipe = self.recipe
+        self.model = model.to(memory_format=torch.channels_last)
+        average = get_ema_multi_avg_fn(recipe.ema_decay)
+        self.average = AveragedModel(model, multi_avg_fn=average)
+        self.optimiser = torch.optim.SGD(
+            parameter_groups(model, recipe),
+            lr=0.0,
+            momentum=recipe.momentum,
+            nesterov=recipe.nesterov,
+        )
+
+    def train_step(self, faces: torch.Tensor, targets: torch.Tensor, position: float) -> float:
+        """Learn from one batch at a position of the schedule and return its loss."""
+        stage, first = self.recipe.stage_at(position)
+        for group in self.optimiser.param_groups:
+            group["lr"] = stage.rate(position - first)
+        views = stage.augmentation(faces, stage.size, self.generator)
+        views = views.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.narrow):
+            logits = self.model(views)
+        loss = functional.cross_entropy(logits.float(), targets)
+        if not torch.isfinite(loss):
+            raise FloatingPointError(
+                f"the loss is {loss.item()} in epoch {self.epoch + 1}, step {self.step + 1}"
+            )
+        self.optimiser.zero_grad()
+        loss.backward()
+        self.optimiser.step()
+        self.average.update_parameters(self.model)
+        return loss.item()
+
+    def begin_pass(self, faces: torch.Tensor, pass_end: float) -> None:
+        """Draw a new order, and grow the network where a stage of another depth begins."""
+        stage, _ = self.recipe.stage_at(self.position)
+        if self.model.depth != stage.depth:
+            views = stage.augmentation(faces[:512], stage.size, self.generator)
+            self.adopt(grow(self.average.module, stage.depth, views))
+        self.order = torch.randperm(len(faces), generator=self.generator, device=self.device)
+        self.pass_end, self.step, self.losses = pass_end, 0, []
+
+    def train_pass(
+        self, faces: torch.Tensor, targets: torch.Tensor, left: str, stop: StopSignal
+    ) -> bool:
+        """Go on with the pass over (N, 48, 48) uint8 faces; return whether it came to its end."""
+        batch = self.recipe.batch_size
+        steps = len(self.order) // batch
+        self.model.train()
+        share = self.position / self.recipe.epochs
+        with tqdm(
+            total=steps,
+            initial=self.step,
+            desc=f"epoch {self.epoch + 1} at {share:.0%}, {left} left in all",
+            mininterval=5,
+            leave=False,
+        ) as progress:
+            while self.step < steps:
+                if stop.number:
+                    return False
+                chosen = self.order[self.step * batch : (self.step + 1) * batch]
+                position = self.position + (self.pass_end - self.position) * self.step / steps
+                self.losses.append(self.train_step(faces[chosen], targets[chosen], position))
+                self.step += 1
+                progress.set_postfix(loss=f"{np.mean(self.losses[-100:]):.3f}", refresh=False)
+                progress.update()
+        return True
+
+    def end_pass(
+        self, faces: torch.Tensor, inputs: torch.Tensor, labels: torch.Tensor
+    ) -> tuple[float, float]:
+        """Make the average fit to be used; return the pass's mean loss and the accuracy there."""
+        stage, _ = self.recipe.stage_at(self.position)
+        if self.recipe.ema_decay:
+            self._measure_statistics(faces)
+        loss, score = (
+            float(np.mean(self.losses)),
+            accuracy(self.average, inputs, labels, stage.size),
+        )
+        self.epoch, self.position = self.epoch + 1, self.pass_end
+        self.order, self.step, self.losses = None, 0, []
+        return loss, score
+
+    def _measure_statistics(self, faces: torch.Tensor) -> None:
+        """Give the averaged network normalisation statistics of its own.
+
+        Averaged kernels do not see the activations that either end of the average saw, so their
+        statistics are measured anew, on STATISTICS_FACES faces (Izmailov et al., 2018).
+        """
+        stage, _ = self.recipe.stage_at(self.position)
+        generator = torch.Generator(self.device).manual_seed(self.recipe.seed)
+        views = (
+            stage.augmentation(part, stage.size, generator)
+            for part in faces[:STATISTICS_FACES].split(256)
+        )
+        update_bn(views, self.average, device=self.device)
+
+    def step_seconds(self, faces: torch.Tensor, targets: torch.Tensor) -> float:
+        """Return how long one step takes, tried on a network that is thrown away."""
+        batch = self.recipe.batch_size
+        with torch.random.fork_rng():
+            trial = Run(self.recipe, self.device, self.narrow)
+            trial.adopt(EmotionVGG(self.model.depth).to(self.device))
+            trial.train_step(faces[:batch], targets[:batch], self.position)
+            started = time.monotonic()
+            for _ in range(SPEED_STEPS):
+                trial.train_step(faces[:batch], targets[:batch], self.position)
+            return (time.monotonic() - started) / SPEED_STEPS
+
+    def save(self, path: Path) -> None:
+        """Write the checkpoint; raises CheckpointError, and leaves what was there, on failure."""
+        on_gpu = self.device.type == "cuda"
+        state = {
+            "recipe": self.recipe.name,
+            "settings": self.recipe.settings(),
+            "depth": self.model.depth,
+            "epoch": self.epoch,
+            "position": self.position,
+            "pass_end": self.pass_end,
+            "order": self.order,
+            "step": self.step,
+            "losses": self.losses,
+            "best": self.best,
+            "started_from": self.started_from,
+            "votes": bool(self.recipe.ferplus_weight),
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "generator": self.generator.get_state(),
+            "torch_generator": torch.get_rng_state(),
+            "cuda_generator": torch.cuda.get_rng_state() if on_gpu else None,
+        }
+        write_checkpoint(path, state)
+
+    def load(self, path: Path) -> None:
+        """Go on from a checkpoint of the same recipe; raises CheckpointError for another's."""
+        state = read_checkpoint(path, self.device)
+        with reading(path):
+            own = (self.recipe.name, self.recipe.settings())
+            if (state["recipe"], state.get("settings", own[1])) != own:
+                raise CheckpointError(
+                    f"{path} was trained with the recipe {state['recipe']}, which differs from "
+                    f"{self.recipe.name} as it is now"
+                )
+            self.adopt(EmotionVGG(state["depth"]).to(self.device))
+            self.model.load_state_dict(state["model"])
+            self.average.load_state_dict(state["average"])
+            self.optimiser.load_state_dict(state["optimiser"])
+            self.generator.set_state(state["generator"].cpu())
+            torch.set_rng_state(state["torch_generator"].cpu())
+            if state.get("cuda_generator") is not None and self.device.type == "cuda":
+                torch.cuda.set_rng_state(state["cuda_generator"].cpu())
+            self.epoch, self.best = state["epoch"], state["best"]
+            self.position = state.get("position", float(self.epoch))
+            self.pass_end = state.get("pass_end", self.position)
+            self.order, self.step = state.get("order"), state.get("step", 0)
+            self.losses = state.get("losses", [])
+            self.started_from = state.get("started_from", "")
+
+    def start_from(self, path: Path, faces: torch.Tensor) -> None:
+        """Begin with an exported network instead of random weights."""
+        stage, _ = self.recipe.stage_at(0)
+        network = load_exported(path, stage.augmentation(faces[:512], stage.size, self.generator))
+        if list(LAYERS).index(network.depth) > list(LAYERS).index(stage.depth):
+            raise RecipeError(
+                f"{path} is a {network.depth}, deeper than the {stage.depth} that the recipe "
+                f"{self.recipe.name} begins with"
+            )
+        self.adopt(network)
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        self.started_from = f"{path.name}, SHA-256 {digest[:12]}…"
