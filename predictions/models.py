@@ -187,19 +187,25 @@ class Face(models.Model):
 
 
 class Explanation(models.Model):
-    """Where the network looked on one face; made on demand, and gone with the face.
+    """Where the network looked on one face; made on demand, and gone with the answer.
 
     A few kilobytes that follow their row everywhere: as a file they would need care of their own.
     """
 
-    face = models.OneToOneField(
-        Face, on_delete=models.CASCADE, primary_key=True, related_name="explanation"
+    prediction = models.ForeignKey(
+        Prediction, on_delete=models.CASCADE, related_name="explanations"
     )
+    index = models.PositiveSmallIntegerField(help_text="Of the face.")
     picture = models.BinaryField(help_text="JPEG.")
     created_at = models.DateTimeField(auto_now_add=True)
 
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["prediction", "index"], name="explanation_once"),
+        ]
+
     def __str__(self) -> str:
-        return f"Explanation of face {self.face_id}"
+        return f"Explanation of face {self.index} of {self.prediction_id}"
 
 
 class IdempotencyKey(models.Model):

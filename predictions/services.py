@@ -226,6 +226,7 @@ def complete(prediction: Prediction, analysis, renditions) -> bool:
             for index, face in enumerate(analysis.faces)
         ]
         _keep_corrections(list(prediction.faces.exclude(correction="")), faces)
+        prediction.explanations.all().delete()
         prediction.faces.all().delete()
         Face.objects.bulk_create(faces)
     return True
@@ -339,9 +340,14 @@ def explain(face: Face) -> None:
 
 def keep_explanation(face: Face, picture: bytes) -> None:
     """Store the JPEG and wake up whoever waits for it; a face that is gone is no error."""
+    prediction_id = face.prediction_id
     with transaction.atomic():
-        if Face.objects.select_for_update().filter(pk=face.pk).exists():
-            Explanation.objects.get_or_create(face=face, defaults={"picture": picture})
+        # A new analysis or a delete takes turns with this one.
+        list(Prediction.objects.select_for_update().filter(pk=prediction_id).values_list("pk"))
+        if Face.objects.filter(pk=face.pk).exists():
+            Explanation.objects.get_or_create(
+                prediction_id=prediction_id, index=face.index, defaults={"picture": picture}
+            )
     announce(explanation_key(face))
 
 

@@ -92,7 +92,7 @@ def draw_explanation(face_id: int) -> None:
     from predictions.renditions import jpeg
 
     face = Face.objects.filter(pk=face_id).select_related("prediction__photo").first()
-    if face is None or hasattr(face, "explanation"):
+    if face is None or face.prediction.explanations.filter(index=face.index).exists():
         return
     photo = face.prediction.photo
     try:

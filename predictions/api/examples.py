@@ -74,24 +74,21 @@ INSIGHTS = {
     ],
     "corrections": {"count": 0, "agreed": 0, "confusion": [[0] * 7] * 7},
 }
-OUTCOMES = [
-    {"index": 0, "name": "holiday.jpg", "status": 202, "prediction": QUEUED, "error": None},
-    {
-        "index": 1,
-        "name": "notes.txt",
+TAKEN = {"index": 0, "name": "holiday.jpg", "status": 202, "prediction": QUEUED, "error": None}
+REFUSED = {
+    "index": 1,
+    "name": "notes.txt",
+    "status": 415,
+    "prediction": None,
+    "error": {
+        "type": "about:blank",
+        "title": "Unsupported Media Type",
         "status": 415,
-        "prediction": None,
-        "error": {
-            "type": "about:blank",
-            "title": "Unsupported Media Type",
-            "status": 415,
-            "detail": explain("unsupported_format"),
-            "code": "unsupported_format",
-            "request_id": "4e1fb1d2a9c14a0f8f2c0f4d6a1b7c55",
-        },
+        "detail": explain("unsupported_format"),
+        "code": "unsupported_format",
+        "request_id": "4e1fb1d2a9c14a0f8f2c0f4d6a1b7c55",
     },
-]
-
+}
 DEMO_IMAGE = {
     "slug": "astronaut",
     "title": "An astronaut",

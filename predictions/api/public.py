@@ -40,7 +40,7 @@ class Public:
     list=extend_schema(
         summary="The public gallery",
         responses={
-            200: schema.example(DemoImageSerializer(many=True), "gallery", [examples.DEMO_IMAGE]),
+            200: schema.example(DemoImageSerializer(many=True), "gallery", examples.DEMO_IMAGE),
             **schema.problems(),
         },
     )

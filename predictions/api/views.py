@@ -6,7 +6,7 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.http import conditional_page
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_view
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework import mixins, status
 from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
@@ -32,7 +32,7 @@ from predictions.api.serializers import (
     UploadSerializer,
 )
 from predictions.api.waiting import preferred_wait, wait_until_finished
-from predictions.models import Explanation, Prediction, Status
+from predictions.models import Prediction, Status
 from predictions.notices import wait
 from predictions.pictures import own_picture, picture_response
 
@@ -52,7 +52,7 @@ PICTURE = {
     list=extend_schema(
         summary="Your predictions, newest first",
         responses={
-            200: schema.example(PredictionSerializer(many=True), "a page", [examples.SUCCEEDED]),
+            200: schema.example(PredictionSerializer(many=True), "a page", examples.SUCCEEDED),
             **schema.problems("invalid_input", *schema.CREDENTIALS),
         },
     ),
@@ -128,11 +128,13 @@ class PredictionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Generi
             schema.IDEMPOTENCY_REPLAYED,
         ],
         responses={
-            207: schema.example(
+            207: OpenApiResponse(
                 OutcomeSerializer(many=True),
-                "one of two was taken",
-                examples.OUTCOMES,
-                "One outcome a file, in the order in which they were sent.",
+                description="One outcome a file, in the order in which they were sent.",
+                examples=[
+                    OpenApiExample("taken", examples.TAKEN),
+                    OpenApiExample("refused", examples.REFUSED),
+                ],
             ),
             **schema.problems(
                 *("invalid_input", *schema.WRITING, *schema.KEY),
@@ -292,7 +294,7 @@ class PredictionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Generi
         form = FaceIndexSerializer(data=request.query_params)
         form.is_valid(raise_exception=True)
         face = get_object_or_404(prediction.faces, index=form.validated_data["face"])
-        drawn = Explanation.objects.filter(face=face)
+        drawn = prediction.explanations.filter(index=face.index)
         if not drawn.exists():
             services.explain(face)
             seconds = preferred_wait(request.headers.get("Prefer", ""))

@@ -17,10 +17,15 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Explanation',
             fields=[
-                ('face', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='explanation', serialize=False, to='predictions.face')),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('index', models.PositiveSmallIntegerField(help_text='Of the face.')),
                 ('picture', models.BinaryField(help_text='JPEG.')),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('prediction', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='explanations', to='predictions.prediction')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('prediction', 'index'), name='explanation_once')],
+            },
         ),
         migrations.CreateModel(
             name='IdempotencyKey',

@@ -36,13 +36,13 @@ import io, sys
 from made import AuthenticatedClient
 from made.api.model import model_retrieve
 from made.api.predictions import predictions_create, predictions_list
-from made.models import Upload
+from made.models import UploadRequest
 from made.types import File
 
 site, token, photo = sys.argv[1:]
 client = AuthenticatedClient(base_url=site, token=token, prefix="Token")
 picture = File(io.BytesIO(open(photo, "rb").read()), "astronaut.png", "image/png")
-sent = predictions_create.sync(client=client, body=Upload(image=picture), prefer="wait=30")
+sent = predictions_create.sync(client=client, body=UploadRequest(image=picture), prefer="wait=30")
 assert sent.status.value == "succeeded", sent
 [face] = sent.faces
 listed = predictions_list.sync(client=client)
