@@ -3,7 +3,7 @@
 from django.urls import path
 
 from predictions import pictures
-from predictions.pages import about, gallery, history, results, uploading
+from predictions.pages import about, gallery, history, insights, results, uploading
 
 urlpatterns = [
     path("", uploading.home, name="home"),
@@ -32,6 +32,7 @@ urlpatterns = [
         {"kind": "thumbnail"},
         name="prediction-thumbnail",
     ),
+    path("insights/", insights.insights_page, name="insights"),
     path("gallery/", gallery.gallery, name="gallery"),
     path("gallery/<slug:slug>/", gallery.demo, name="demo"),
     path("gallery/<slug:slug>/try/", gallery.try_demo, name="demo-try"),

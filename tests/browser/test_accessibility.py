@@ -46,6 +46,7 @@ def site(worker, astronaut: bytes, make_image, live_server):
         p.get_absolute_url() for p in (answered, several, faceless, damaged, waiting, canceled)
     ]
     pages += ["/", "/predictions/", "/predictions/?emotion=fear", f"{pages[0]}delete/"]
+    pages += ["/insights/"]
     pages += ["/account/", "/account/delete/", "/accounts/email/", "/accounts/password/change/"]
     webhook = log_of_every_kind(user, answered)
     pages += [f"/account/webhooks/{more}" for more in ("", f"{webhook}/", f"{webhook}/delete/")]
@@ -53,7 +54,7 @@ def site(worker, astronaut: bytes, make_image, live_server):
     user.accept_notice()
     return [
         ([], VISITOR_PAGES),
-        ([session(newcomer, live_server.url)], ["/", "/predictions/"]),
+        ([session(newcomer, live_server.url)], ["/", "/predictions/", "/insights/"]),
         ([session(user, live_server.url)], pages),
     ]
 

@@ -43,8 +43,13 @@ def client(owner) -> Client:
 
 
 @pytest.fixture
-def stranger_client(db) -> Client:
-    return browser_of(make_user("mallory"))
+def stranger(db):
+    return make_user("mallory")
+
+
+@pytest.fixture
+def stranger_client(stranger) -> Client:
+    return browser_of(stranger)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ OWN_PAGES = ["prediction-detail", "prediction-delete"]
 OWN_FRAGMENTS = ["prediction-progress", "prediction-card"]
 OWN_PICTURES = ["prediction-image", "prediction-thumbnail"]
 OWN_ACTIONS = ["prediction-rerun", "prediction-cancel", "face-correction"]
-MEMBERS = ["prediction-list", "account", "account-delete"]
+MEMBERS = ["prediction-list", "insights", "account", "account-delete"]
 MEMBERS_ACTIONS = ["upload-one", "demo-try", "token-create", "token-revoke"]
 PUBLIC = ["home", "gallery", "about", "demo", "demo-image", "demo-thumbnail"]
 

@@ -69,6 +69,7 @@ OWNER_PAGES = [
     "/",
     "/predictions/",
     "/predictions/?emotion=fear",
+    "/insights/",
     "/account/",
     "/account/delete/",
     "/accounts/email/",

@@ -1,0 +1,100 @@
+"""What a user's photos say together: by emotion, over time, and against the user's own words."""
+
+from datetime import date, timedelta
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from mlcore.labels import LABELS
+from predictions.insights import insights
+from predictions.models import Prediction
+
+LONGEST_BY_DAY = 62
+"""Days; a longer time is shown by months, or its bars would be hairlines."""
+
+SHADES = 4
+
+
+@require_safe
+@login_required
+def insights_page(request: HttpRequest) -> HttpResponse:
+    found = insights(Prediction.objects.for_user(request.user), timezone.get_current_timezone())
+    faces = found["faces"]
+    most = max((emotion["faces"] for emotion in found["emotions"].values()), default=0)
+    context = {
+        "found": found,
+        "photos": sum(found["predictions"].values()),
+        "emotions": [
+            {
+                "label": label,
+                **counts,
+                "share": counts["faces"] / faces if faces else 0,
+                "length": counts["faces"] / most if most else 0,
+            }
+            for label, counts in found["emotions"].items()
+        ],
+        "unsure": sum(emotion["unsure"] for emotion in found["emotions"].values()),
+        "columns": columns(found["days"]),
+        "confusion": confusion_rows(found["corrections"]["confusion"]),
+        "labels": LABELS,
+    }
+    return render(request, "predictions/insights.html", context)
+
+
+def columns(days: list[dict]) -> list[dict]:
+    """Return a column of the diagram for each day or month between the first and the last face.
+
+    Each has ``start``, ``is_month``, ``emotions`` and ``total``, and for a drawing of height 100:
+    ``x``, ``y`` and ``height``, ten units a column.
+    """
+    if not days:
+        return []
+    first, last = days[0]["date"], days[-1]["date"]
+    by_month = (last - first).days >= LONGEST_BY_DAY
+    counts = {start: dict.fromkeys(LABELS, 0) for start in _starts(first, last, by_month)}
+    for day in days:
+        column = counts[day["date"].replace(day=1) if by_month else day["date"]]
+        for label, count in day["emotions"].items():
+            column[label] += count
+    highest = max(sum(emotions.values()) for emotions in counts.values())
+    drawn = []
+    for number, (start, emotions) in enumerate(counts.items()):
+        total = sum(emotions.values())
+        height = 100 * total / highest
+        drawn.append(
+            {
+                "start": start,
+                "is_month": by_month,
+                "emotions": emotions.items(),
+                "total": total,
+                "x": 10 * number + 1,
+                "y": f"{100 - height:.1f}",
+                "height": f"{height:.1f}",
+            }
+        )
+    return drawn
+
+
+def _starts(first: date, last: date, by_month: bool) -> list[date]:
+    if not by_month:
+        return [first + timedelta(number) for number in range((last - first).days + 1)]
+    months = range(12 * first.year + first.month - 1, 12 * last.year + last.month)
+    return [date(month // 12, month % 12 + 1, 1) for month in months]
+
+
+def confusion_rows(confusion: list[list[int]]) -> list[tuple[str, list[tuple[int, int, bool]]]]:
+    """Return for each word of the user the counts by answer, as (count, shade, is agreement)."""
+    most = max(map(max, confusion))
+    return [
+        (
+            label,
+            [
+                (count, -(-SHADES * count // most) if most else 0, row == column)
+                for column, count in enumerate(counts)
+            ],
+        )
+        for row, (label, counts) in enumerate(zip(LABELS, confusion, strict=True))
+    ]

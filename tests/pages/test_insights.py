@@ -1,0 +1,99 @@
+"""The page that counts a user's photos."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+
+from mlcore.labels import LABELS
+from predictions import services
+from predictions.pages.insights import columns
+
+
+@pytest.fixture
+def page(client):
+    """A function that opens the page and returns what its template was given, and its text."""
+
+    def page():
+        response = client.get("/insights/")
+        assert response.status_code == 200
+        return response.context, response.content.decode()
+
+    return page
+
+
+def test_it_counts_ones_own_faces_only(page, analyse, stranger, make_image):
+    prediction = analyse()
+    analyse(make_image("JPEG"))
+    analyse(user=stranger)
+    context, text = page()
+    assert (context["photos"], context["found"]["faces"]) == (2, 1)
+    assert [row["faces"] for row in context["emotions"]] == [
+        int(label == prediction.label) for label in LABELS
+    ]
+    [column] = context["columns"]
+    assert (column["start"], column["total"]) == (prediction.created_at.date(), 1)
+    assert "1 face" in text
+    assert "1 photo shows no face" in text
+    assert f"/predictions/?emotion={prediction.label}" in text
+
+
+def test_corrections_are_compared_with_the_answers(page, analyse):
+    face = analyse().faces.get()
+    services.correct(face, "fear")
+    context, text = page()
+    row = dict(context["confusion"])["fear"]
+    assert row[LABELS.index(face.label)] == (1, 4, False)
+    assert sum(count for count, _, _ in row) == 1
+    assert "You have said what you would call 1 face" in text
+
+
+def test_without_photos_it_says_what_to_do(page):
+    context, text = page()
+    assert context["photos"] == 0
+    assert "Analyse your first photo" in text
+
+
+def test_it_offers_every_export(page, client, analyse):
+    analyse()
+    _, text = page()
+    for kind in ("csv", "jsonl", "zip"):
+        address = f"/api/v1/export/?as={kind}"
+        assert f'href="{address}"' in text
+        response = client.get(address)
+        assert response.status_code == 200
+        assert response.getvalue()
+
+
+def day(moment: date, count: int) -> dict:
+    return {"date": moment, "emotions": dict.fromkeys(LABELS, 0) | {"happy": count}}
+
+
+def test_a_short_time_is_drawn_by_days_with_empty_ones_between():
+    drawn = columns([day(date(2026, 1, 30), 2), day(date(2026, 2, 1), 4)])
+    assert [(column["start"].day, column["total"]) for column in drawn] == [
+        (30, 2),
+        (31, 0),
+        (1, 4),
+    ]
+    assert [column["height"] for column in drawn] == ["50.0", "0.0", "100.0"]
+    assert [column["x"] for column in drawn] == [1, 11, 21]
+    assert not drawn[0]["is_month"]
+
+
+def test_a_long_time_is_drawn_by_months():
+    drawn = columns(
+        [day(date(2025, 11, 30), 1), day(date(2026, 1, 2), 1), day(date(2026, 2, 14), 1)]
+    )
+    assert [column["start"] for column in drawn] == [
+        date(2025, 11, 1), date(2025, 12, 1), date(2026, 1, 1), date(2026, 2, 1),
+    ]  # fmt: skip
+    assert [column["total"] for column in drawn] == [1, 0, 1, 1]
+    assert all(column["is_month"] for column in drawn)
+
+
+def test_days_are_those_of_the_site(page, analyse):
+    prediction = analyse()
+    late = datetime(2026, 3, 1, 23, 59, tzinfo=UTC)
+    type(prediction).objects.update(created_at=late)
+    context, _ = page()
+    assert [column["start"] for column in context["columns"]] == [date(2026, 3, 1)]
