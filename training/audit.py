@@ -25,7 +25,7 @@ SAME = 0.92
 
 ROUGH, ROUGH_SIDE = 0.90, 12
 """Only pairs that correlate so at 12 × 12 pixels are compared in full; as blurring hides
-differences, a near copy passes easily, and one pair in 30,000 is left to look at."""
+differences, a near copy passes easily, and one pair in some 40,000 is left to look at."""
 
 ROWS, PAIRS = 512, 8192
 """How many rows, and then pairs, are compared at once: some 60 and 150 MB."""

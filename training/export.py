@@ -226,8 +226,12 @@ def export(checkpoint: Path, splits: dict[str, Split], out: Path) -> dict:
         draft = Path(folder) / out.name
         _calibrate_and_measure(model, network, metadata, splits, draft)
         out.parent.mkdir(parents=True, exist_ok=True)
-        for path in (draft, draft.with_suffix(".json")):
-            shutil.copyfile(path, out.parent / path.name)
+        finished = (draft, draft.with_suffix(".json"))
+        partial = [out.parent / f"{path.name}.partial" for path in finished]
+        for path, copy in zip(finished, partial, strict=True):
+            shutil.copyfile(path, copy)
+        for path, copy in zip(finished, partial, strict=True):
+            copy.replace(out.parent / path.name)
     write_card(out)
     return metadata
 
