@@ -22,6 +22,7 @@ from django.utils import timezone
 from kombu.exceptions import ChannelError, OperationalError
 
 from mlcore.labels import LABELS
+from mlcore.model_info import read_model_info
 from predictions.files import delete_files
 from predictions.models import (
     UNFINISHED,
@@ -324,10 +325,14 @@ def rerun(prediction: Prediction) -> None:
 def explain(face: Face) -> None:
     """Ask the workers for the picture of where the network looked on a face.
 
-    Raises NotAllowed (photo_missing), and WorkersAway where nobody can be asked.
+    Raises NotAllowed (photo_missing, model_changed), MLCoreError where no network is installed,
+    and WorkersAway where nobody can be asked.
     """
     if not face.prediction.photo.display:
         raise NotAllowed("photo_missing", "The photo of this prediction is not kept.")
+    if face.prediction.model_sha256 != read_model_info(settings.MODEL_PATH).sha256:
+        detail = "Another network answers now, which cannot explain this answer. Analyse it again."
+        raise NotAllowed("model_changed", detail)
     # Whoever asks again while the answer is on its way adds no work.
     if cache.add(f"explain:{face.pk}", True, timeout=30):
         try:

@@ -96,6 +96,8 @@ def draw_explanation(face_id: int) -> None:
         return
     photo = face.prediction.photo
     try:
+        if face.prediction.model_sha256 != analyser().model.sha256:
+            return
         with photo.display.open("rb") as file:
             copy = Photo(load_photo(file.read()).image, photo.width, photo.height)
         box = Box(face.x, face.y, face.width, face.height)

@@ -24,6 +24,7 @@ ERRORS = {
     "already_finished": (409, "This prediction has already finished."),
     "not_finished": (409, "This prediction has not finished yet."),
     "photo_missing": (409, "The photo of this prediction is not kept."),
+    "model_changed": (409, "Another network answers now, which cannot explain this answer."),
     "idempotency_key_in_use": (
         409,
         "The first request with this Idempotency-Key is not answered yet.",

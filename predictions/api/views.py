@@ -279,7 +279,8 @@ class PredictionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Generi
             202: OpenApiResponse(description="Still being drawn; ask again."),
             **schema.problems(
                 *("invalid_input", *schema.CREDENTIALS, "not_found"),
-                *("not_finished", "photo_missing", "workers_away"),
+                *("not_finished", "photo_missing", "model_changed"),
+                *("workers_away", "model_unavailable"),
             ),
         },
     )

@@ -42,7 +42,7 @@ def faces_context(prediction: Prediction, number: str | None) -> dict:
     faces = list(prediction.faces.all())
     chosen = int(number) - 1 if number and number.isascii() and number.isdigit() else 0
     face = faces[chosen] if 0 <= chosen < len(faces) else faces[0] if faces else None
-    record = ""
+    record, explainable = "", False
     if face is not None:
         try:
             model = read_model_info(settings.MODEL_PATH)
@@ -51,6 +51,7 @@ def faces_context(prediction: Prediction, number: str | None) -> dict:
         # Numbers of another network say nothing about this answer.
         if model is not None and model.sha256 == prediction.model_sha256:
             record = track_record(model.metrics, face.label, face.confidence)
+            explainable = bool(prediction.photo.display)
     return {
         "prediction": prediction,
         "faces": faces,
@@ -58,6 +59,7 @@ def faces_context(prediction: Prediction, number: str | None) -> dict:
         # One unit of the drawing is about one pixel on a wide screen.
         "unit": max(prediction.photo.width, prediction.photo.height) / 800,
         "track_record": record,
+        "explainable": explainable,
     }
 
 

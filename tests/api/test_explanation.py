@@ -78,6 +78,14 @@ def test_a_photo_that_is_not_kept_cannot_be_explained(client, analyse):
     assert_problem(ask(client, prediction), 409, "photo_missing")
 
 
+def test_an_answer_of_another_network_is_not_explained_by_this_one(client, analyse):
+    prediction = analyse()
+    type(prediction).objects.update(model_sha256="0" * 64)
+    assert_problem(ask(client, prediction), 409, "model_changed")
+    tasks.draw_explanation(prediction.faces.get().pk)
+    assert not Explanation.objects.exists()
+
+
 @pytest.mark.parametrize("face", ["1", "32767"])
 def test_a_face_that_there_is_not(client, analyse, face):
     assert_problem(ask(client, analyse(), face=face), 404, "not_found")

@@ -1,6 +1,7 @@
 """The main job in a real browser: sign up, upload, see the result appear, history, delete."""
 
 import re
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -168,6 +169,40 @@ def test_faces_are_chosen_by_box_and_by_keyboard(worker, logged_in: Page, grace,
     expect(page.get_by_text("Face 3 of 3")).to_be_visible()
     page.go_back()
     expect(page.get_by_text("Face 2 of 3")).to_be_visible()
+
+
+def test_where_the_network_looked_is_drawn_when_it_is_asked(
+    worker, logged_in: Page, grace, astronaut: bytes
+):
+    from predictions.models import Explanation
+    from tests.support import records
+
+    page = logged_in
+    page.goto(records.analyse(grace, astronaut).get_absolute_url())
+    picture = page.locator("img.explanation")
+    expect(picture).not_to_be_visible()
+    assert not Explanation.objects.exists()
+    page.get_by_text("Where did it look?").focus()
+    page.keyboard.press("Enter")
+    expect(picture).to_be_visible()
+    expect(picture).to_have_js_property("naturalWidth", 384, timeout=20_000)
+    assert "happy" in picture.get_attribute("alt")
+
+
+def test_insights_lead_to_the_photos_behind_a_number(
+    worker, logged_in: Page, grace, astronaut: bytes
+):
+    from tests.support import records
+
+    prediction = records.analyse(grace, astronaut)
+    page = logged_in
+    page.get_by_role("link", name="Insights").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Insights")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Table (CSV)").click()
+    assert str(prediction.pk) in Path(download.value.path()).read_text()
+    page.locator(".counts").get_by_role("link", name=prediction.label).click()
+    expect(page.locator(".card")).to_have_count(1)
 
 
 def test_demo_picture_with_a_click(worker, logged_in: Page, astronaut: bytes):

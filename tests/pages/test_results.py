@@ -125,6 +125,13 @@ class TestAnswer:
         prediction.faces.update(confidence=0.6)  # Nobody has measured such answers.
         assert "test faces" not in page(prediction)
 
+    def test_only_an_answer_of_the_present_network_can_be_explained(self, analyse, page):
+        prediction = analyse()
+        address = f"/api/v1/predictions/{prediction.pk}/explanation/?face=0"
+        assert address in page(prediction)
+        type(prediction).objects.update(model_sha256="0" * 64)
+        assert address not in page(prediction)
+
 
 class TestActions:
     def act(self, client, prediction, action, **data):
