@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fuzz bench client train-help clean
+.PHONY: help run test lint fuzz endure bench client train-help clean
 
 help: ## List these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{ printf "make %-12s %s\n", $$1, $$2 }'
@@ -22,6 +22,9 @@ lint: .venv/testing ## Check style, the deployment settings and that no migratio
 
 fuzz: .venv/testing ## Try every call of the API with 100 right and wrong requests each
 	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-100} $(BIN)/python -m pytest tests/api/test_fuzz.py
+
+endure: .venv/testing ## Let the folder client send 500 photos and be killed twice
+	CLIENT_PHOTOS=500 $(BIN)/python -m pytest tests/client/test_upload.py
 
 client: .venv/testing ## Generate a typed Python client of the API into var/client
 	$(BIN)/python manage.py spectacular --file var/openapi.yaml --validate

@@ -12,4 +12,4 @@ def test_the_documentation_lists_the_calls_and_opens_one(page):
     expect(create).to_contain_text("Send a photo")
     create.get_by_role("button").first.click()
     expect(create).to_contain_text("Preference-Applied")
-    expect(page.locator(".opblock")).to_have_count(15)
+    expect(page.locator(".opblock")).to_have_count(19)

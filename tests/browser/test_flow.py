@@ -174,11 +174,13 @@ def test_faces_are_chosen_by_box_and_by_keyboard(worker, logged_in: Page, grace,
 def test_where_the_network_looked_is_drawn_when_it_is_asked(
     worker, logged_in: Page, grace, astronaut: bytes
 ):
-    from predictions.models import Explanation
+    from predictions.models import Explanation, Prediction
     from tests.support import records
 
     page = logged_in
-    page.goto(records.analyse(grace, astronaut).get_absolute_url())
+    prediction = records.queue(grace, astronaut)
+    wait_until(lambda: Prediction.objects.get().is_finished, 20)
+    page.goto(prediction.get_absolute_url())
     picture = page.locator("img.explanation")
     expect(picture).not_to_be_visible()
     assert not Explanation.objects.exists()
@@ -192,9 +194,12 @@ def test_where_the_network_looked_is_drawn_when_it_is_asked(
 def test_insights_lead_to_the_photos_behind_a_number(
     worker, logged_in: Page, grace, astronaut: bytes
 ):
+    from predictions.models import Prediction
     from tests.support import records
 
-    prediction = records.analyse(grace, astronaut)
+    prediction = records.queue(grace, astronaut)
+    wait_until(lambda: Prediction.objects.get().is_finished, 20)
+    prediction.refresh_from_db()
     page = logged_in
     page.get_by_role("link", name="Insights").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Insights")

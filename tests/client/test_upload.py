@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import os
 import shutil
 import signal
 import subprocess
@@ -16,7 +17,8 @@ from predictions.models import Face, Photo, Prediction
 from tests.support.api import new_token
 from tests.support.waiting import wait_until
 
-NUMBER = 500
+NUMBER = int(os.environ.get("CLIENT_PHOTOS", "120"))
+"""``make endure`` sends 500."""
 WORKERS = 4
 
 
