@@ -196,6 +196,16 @@ def code_revision() -> str:
         return "unknown"
 
 
+def next_version(out: Path) -> str:
+    """Return the day, with a number where a network of this day lies at ``out`` already."""
+    day = datetime.datetime.now(tz=datetime.UTC).strftime("%Y.%m.%d")
+    beside = out.with_suffix(".json")
+    shipped = json.loads(beside.read_text())["version"] if beside.exists() else ""
+    if not f"{shipped}.".startswith(f"{day}."):
+        return day
+    return f"{day}.{int(shipped.removeprefix(day).removeprefix('.') or 1) + 1}"
+
+
 def export(checkpoint: Path, splits: dict[str, Split], out: Path) -> dict:
     """Write the model file to ``out``, calibrated on PublicTest, and return its metadata.
 
@@ -210,7 +220,7 @@ def export(checkpoint: Path, splits: dict[str, Split], out: Path) -> dict:
         "labels": list(LABELS),
         "input_size": str(INPUT_SIZE),
         "name": f"{network.depth}-fer2013",
-        "version": datetime.datetime.now(tz=datetime.UTC).strftime("%Y.%m.%d"),
+        "version": next_version(out),
         "temperature": 1.0,
         "unsure_threshold": 0.0,
         "dataset": f"FER2013 training split{votes}",

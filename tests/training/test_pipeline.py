@@ -1,6 +1,7 @@
 """Recipe -> training -> checkpoint -> export -> evaluation, on a few invented faces."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -121,6 +122,17 @@ def test_an_export_brings_its_card(exported):
     assert metadata["training"] == {"recipe": "smoke", "epochs": 3, "started_from": ""}
     assert "training/recipes/smoke.toml" in card
     assert "Macro F1" in card
+
+
+def test_networks_of_one_day_have_versions_of_their_own(tmp_path):
+    out = tmp_path / "network.onnx"
+    first = export.next_version(out)
+    assert re.fullmatch(r"\d{4}\.\d\d\.\d\d", first)
+    for shipped, following in ((first, f"{first}.2"), (f"{first}.9", f"{first}.10")):
+        out.with_suffix(".json").write_text(json.dumps({"version": shipped}))
+        assert export.next_version(out) == following
+    out.with_suffix(".json").write_text(json.dumps({"version": "2001.01.01.3"}))
+    assert export.next_version(out) == first
 
 
 def test_a_failed_export_leaves_what_was_there(exported, trained, splits, monkeypatch):
