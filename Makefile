@@ -17,7 +17,7 @@ test: .venv/testing ## Run the tests (ARGS="-k upload" for some of them)
 lint: .venv/testing ## Check style, the deployment settings and that no migration is missing
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	SITE_TLS=true SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(50))') $(BIN)/python manage.py check --deploy --fail-level WARNING
+	SITE_TLS=true TRUSTED_PROXIES=1 SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(50))') $(BIN)/python manage.py check --deploy --fail-level WARNING
 	DEBUG=true DATABASE_URL=sqlite://:memory: $(BIN)/python manage.py makemigrations --check --dry-run
 
 fuzz: .venv/testing ## Try every call of the API with 100 right and wrong requests each
@@ -27,7 +27,7 @@ endure: .venv/testing ## Let the folder client send 500 photos and be killed twi
 	CLIENT_PHOTOS=500 $(BIN)/python -m pytest tests/client/test_upload.py
 
 client: .venv/testing ## Generate a typed Python client of the API into var/client
-	$(BIN)/python manage.py spectacular --file var/openapi.yaml --validate
+	DEBUG=true $(BIN)/python manage.py spectacular --file var/openapi.yaml --validate
 	$(BIN)/openapi-python-client generate --config predictions/api/generator.yaml --path var/openapi.yaml --output-path var/client --overwrite
 
 bench: .venv/testing ## Measure how long people wait for an answer

@@ -59,3 +59,13 @@ def broker_url_is_understood(app_configs, **kwargs) -> list[CheckMessage]:
             id="emotionsite.E002",
         )
     ]
+
+
+@register(deploy=True)
+def proxies_are_known(app_configs, **kwargs) -> list[CheckMessage]:
+    """A site behind TLS has a proxy before it, whose address would be that of everybody."""
+    if not settings.SITE_TLS or settings.TRUSTED_PROXIES:
+        return []
+    message = "SITE_TLS is set and TRUSTED_PROXIES is 0: all visitors share one rate limit."
+    hint = "Set TRUSTED_PROXIES to how many proxies append to X-Forwarded-For; usually 1."
+    return [Warning(message, hint=hint, id="emotionsite.W003")]

@@ -29,7 +29,7 @@ from emotionsite.processes import ProcessEnded, Processes, start_redis
 BASE_DIR = Path(__file__).resolve().parent.parent
 CELERY = ["-m", "celery", "--quiet", "-A", "emotionsite", "worker", "--loglevel", "INFO"]
 CELERY += ["--without-mingle", "--without-gossip"]  # The workers have nothing to tell each other.
-WORKER = [*CELERY, "--beat", "--queues", "celery"]
+WORKER = [*CELERY, "--beat", "--queues", "celery,explanations"]
 DELIVERIES = [*CELERY, "--hostname", "deliveries@%h", "--queues", "deliveries"]
 DELIVERIES += ["--pool", "threads", "--concurrency", "4"]
 WEB = ["-m", "gunicorn", "emotionsite.wsgi", "--worker-class", "gthread", "--workers", "2"]

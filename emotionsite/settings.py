@@ -158,8 +158,12 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_timeout": 2,
     "max_retries": 0,
 }
-# Receivers of webhooks may be slow, so that a worker of their own serves them.
-CELERY_TASK_ROUTES = {"webhooks.*": {"queue": "deliveries"}}
+# Receivers of webhooks may be slow, so that a worker of their own serves them. Drawings and photos
+# take turns.
+CELERY_TASK_ROUTES = {
+    "predictions.draw_explanation": {"queue": "explanations"},
+    "webhooks.*": {"queue": "deliveries"},
+}
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "predictions.sweep", "schedule": 5.0, "options": {"expires": 5.0}},
     "forget": {"task": "predictions.forget", "schedule": 600.0, "options": {"expires": 600.0}},
@@ -264,6 +268,7 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_RATES": {
         "address": env("API_RATE_ADDRESS", default="60/min"),
         "user": env("API_RATE_USER", default="1200/min"),
+        "drawings": env("API_RATE_DRAWINGS", default="30/min"),
     },
     "NUM_PROXIES": TRUSTED_PROXIES,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",

@@ -74,7 +74,7 @@ def act_on_each(
         try:
             service(prediction)
             count += 1
-        except services.NotAllowed as error:
+        except (services.NotAllowed, services.QueueFull) as error:
             refusals.add(error.detail)
     if count:
         modeladmin.message_user(request, f"{count} {done}.", messages.SUCCESS)

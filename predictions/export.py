@@ -3,8 +3,9 @@
 import csv
 import json
 from collections.abc import Callable, Iterable, Iterator
+from threading import BoundedSemaphore
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from zipstream import ZIP_STORED, ZipStream
 
 from mlcore.labels import LABELS
@@ -96,5 +97,42 @@ def zip_chunks(
 
 
 def in_chunks(predictions: QuerySet[Prediction]) -> Iterator[Prediction]:
-    """Read records with their faces, a few at a time."""
-    return predictions.prefetch_related("faces").iterator(chunk_size=CHUNK)
+    """Read records with their faces, newest first, a few at a time.
+
+    Each is a query of its own: one that stays open while a slow reader takes the file would keep
+    the database from tidying up.
+    """
+    predictions = predictions.order_by("-created_at", "-id").prefetch_related("faces")
+    page = list(predictions[:CHUNK])
+    while page:
+        yield from page
+        last = page[-1]
+        older = Q(created_at=last.created_at, id__lt=last.pk) | Q(created_at__lt=last.created_at)
+        page = list(predictions.filter(older)[:CHUNK])
+
+
+class Slots:
+    """So many exports at the same time: each holds a thread for as long as its reader likes."""
+
+    def __init__(self, count: int) -> None:
+        self._free = BoundedSemaphore(count)
+
+    def take(self, chunks: Iterator) -> "_Taken | None":
+        """Return the chunks, which must be closed at the end, or None where no slot is free."""
+        return _Taken(chunks, self._free) if self._free.acquire(blocking=False) else None
+
+
+class _Taken:
+    def __init__(self, chunks: Iterator, free: BoundedSemaphore) -> None:
+        self._chunks = chunks
+        self._free: BoundedSemaphore | None = free
+
+    def __iter__(self) -> Iterator:
+        return self._chunks
+
+    def close(self) -> None:
+        """Give the slot back, once."""
+        free, self._free = self._free, None
+        if free is not None:
+            self._chunks.close()
+            free.release()

@@ -1,5 +1,6 @@
 """How large a request may be, told by its stated length before anything of it is read."""
 
+import time
 from contextlib import suppress
 
 from django.conf import settings
@@ -9,6 +10,9 @@ from django.shortcuts import render
 MEGABYTE = 1024 * 1024
 ROOM_FOR_FORM = MEGABYTE
 """Bytes that the parts of a form may need beside the photos."""
+
+PATIENCE = 5
+"""Seconds for the rest of a body that nobody wants."""
 
 BATCH = 10
 """Several photos may together be as large as so many of the largest."""
@@ -28,12 +32,22 @@ def stated_length(request: HttpRequest) -> int:
 def read_to_the_end(request: HttpRequest) -> None:
     """Take and drop what is left of a body: a client that still sends hears no answer.
 
-    Who sends very much more than is allowed is cut off.
+    Who sends very much more than is allowed, or takes longer than PATIENCE, is cut off.
     """
-    if stated_length(request) <= 2 * largest_body(BATCH):
-        with suppress(OSError):
-            while request.read(65_536):
-                pass
+    if stated_length(request) > 2 * largest_body(BATCH):
+        return
+    # A thread that waits for the next byte cannot look at the clock: only its socket can.
+    socket = request.META.get("gunicorn.socket")
+    waits = socket.gettimeout() if socket else None
+    end = time.monotonic() + PATIENCE
+    with suppress(OSError):
+        while (left := end - time.monotonic()) > 0:
+            if socket:
+                socket.settimeout(left)
+            if not request.read(65_536):
+                break
+    if socket:
+        socket.settimeout(waits)
 
 
 class BodyLimitMiddleware:

@@ -35,7 +35,9 @@ class Photo(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=200)
-    sha256 = models.CharField(max_length=64, help_text="Of the bytes as they were uploaded.")
+    sha256 = models.CharField(
+        max_length=64, db_index=True, help_text="Of the bytes as they were uploaded."
+    )
     bytes = models.PositiveBigIntegerField()
     width = models.PositiveIntegerField(help_text="Pixels of the upright picture.")
     height = models.PositiveIntegerField(help_text="Pixels of the upright picture.")
@@ -110,6 +112,9 @@ class Prediction(models.Model):
     model_sha256 = models.CharField(max_length=64, blank=True)
     error_code = models.CharField(max_length=40, blank=True)
     error_detail = models.CharField(max_length=300, blank=True)
+
+    is_deleted = False
+    """Set on an instance whose row was found to be gone."""
 
     objects = PredictionQuerySet.as_manager()
 

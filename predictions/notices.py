@@ -28,7 +28,7 @@ _places = threading.BoundedSemaphore(settings.WAITING_THREADS)
 
 @cache
 def _redis() -> redis.Redis:
-    return redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=1, socket_timeout=2)
+    return redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=1, socket_timeout=1)
 
 
 def _channel(key: object) -> str:
@@ -66,30 +66,33 @@ def wait(key: object, is_ready: Callable[[], bool], seconds: float) -> bool | No
 
 
 def _wait(key: object, is_ready: Callable[[], bool], end: float) -> bool:
-    notices = _redis().pubsub()
-    subscribed = False
+    notices = _subscribe(key)
     try:
-        while True:
-            try:
-                if not subscribed:
-                    notices.subscribe(_channel(key))
-                    notices.get_message(timeout=1)
-                    subscribed = True
-            except (redis.RedisError, OSError):
-                subscribed = False
-            # Asked only once notices arrive: what became ready before would send no other one.
-            if is_ready():
-                return True
+        # Asked only once notices arrive: what became ready before sends no other one.
+        while not is_ready():
             left = end - time.monotonic()
             if left <= 0:
                 return False
             try:
-                if subscribed:
+                if notices is not None:
                     notices.get_message(timeout=min(left, LOOK_AGAIN))
             except (redis.RedisError, OSError):
-                subscribed = False
-            if not subscribed:
+                notices = None
+            if notices is None:
                 time.sleep(min(left, LOOK_AGAIN_WITHOUT_REDIS))
+        return True
     finally:
-        with suppress(redis.RedisError, OSError):
-            notices.close()
+        if notices is not None:
+            with suppress(redis.RedisError, OSError):
+                notices.close()
+
+
+def _subscribe(key: object) -> redis.client.PubSub | None:
+    """Return a subscription that is confirmed, or None where Redis is away."""
+    notices = _redis().pubsub()
+    try:
+        notices.subscribe(_channel(key))
+        notices.get_message(timeout=1)
+    except (redis.RedisError, OSError):
+        return None
+    return notices

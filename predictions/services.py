@@ -12,7 +12,6 @@ import structlog
 from celery import current_app
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.core.cache import cache
 from django.core.files.base import ContentFile
 from django.db import transaction
 from django.db.models import F, Max, Q
@@ -22,27 +21,23 @@ from django.utils import timezone
 from kombu.exceptions import ChannelError, OperationalError
 
 from mlcore.labels import LABELS
-from mlcore.model_info import read_model_info
 from predictions.files import delete_files
 from predictions.models import (
     UNFINISHED,
     DemoImage,
-    Explanation,
     Face,
     IdempotencyKey,
     Photo,
     Prediction,
     Status,
 )
-from predictions.notices import announce
-from predictions.signals import finished
+from predictions.signals import ended, finished
 from predictions.uploads import Upload
 
 log = structlog.get_logger(__name__)
 
 ANALYSE = "predictions.analyse"
 SWEEP = "predictions.sweep"
-EXPLAIN = "predictions.explain"
 FORGET = "predictions.forget"
 REMOVE_ORPHANS = "predictions.remove_orphans"
 
@@ -62,10 +57,10 @@ class QueueFull(Exception):
     detail = "Too many photos are waiting at the moment. Please try again in half a minute."
 
 
-class WorkersAway(Exception):
-    """Nobody can be asked at the moment; ``retry_after`` in seconds."""
+class BrokerUnavailable(Exception):
+    """No worker can be asked at the moment; ``retry_after`` in seconds."""
 
-    code = "workers_away"
+    code = "broker_unavailable"
     retry_after = 10
     detail = "This cannot be worked on at the moment. Please try again in a few seconds."
 
@@ -93,14 +88,14 @@ def submit(owner, upload: Upload, *, force: bool = False) -> tuple[Prediction, b
     """Store a photo with its queued prediction; return it and whether it is new.
 
     A byte-identical photo of the same owner returns the existing record unless ``force``.
-    ``owner`` None is the gallery, whose few pictures find room always. Raises QueueFull.
+    ``owner`` None is the gallery, whose few pictures find room always. Raises QueueFull, and
+    NotAllowed (account_deleted) where the owner goes at this moment.
     """
     if owner is not None:
         existing = None if force else find_duplicate(owner, upload.sha256)
         if existing is not None:
             return existing, False
-        if Prediction.objects.filter(status=Status.QUEUED).count() >= settings.QUEUE_LIMIT:
-            raise QueueFull
+        _check_queue()
     photo = Photo(
         name=upload.name,
         sha256=upload.sha256,
@@ -116,7 +111,8 @@ def submit(owner, upload: Upload, *, force: bool = False) -> tuple[Prediction, b
             existing = None
             if owner is not None:
                 # Two requests with the same photo take turns, and the second finds the first.
-                get_user_model().objects.select_for_update().get(pk=owner.pk)
+                if not get_user_model().objects.select_for_update().filter(pk=owner.pk).first():
+                    raise NotAllowed("account_deleted", "This account is deleted.")
                 existing = None if force else find_duplicate(owner, upload.sha256)
             if existing is None:
                 photo.save(force_insert=True)
@@ -129,6 +125,11 @@ def submit(owner, upload: Upload, *, force: bool = False) -> tuple[Prediction, b
         return existing, False
     _send_on_commit(prediction.pk)
     return prediction, True
+
+
+def _check_queue() -> None:
+    if Prediction.objects.filter(status=Status.QUEUED).count() >= settings.QUEUE_LIMIT:
+        raise QueueFull
 
 
 def _send_on_commit(prediction_id: uuid.UUID) -> None:
@@ -165,14 +166,14 @@ def _finish(prediction: Prediction, status: Status, **fields) -> bool:
         pk=prediction.pk, status=Status.RUNNING, started_at=prediction.started_at
     ).update(status=status, finished_at=timezone.now(), **fields)
     if held:
-        _announce_on_commit(prediction.pk)
+        _announce(prediction.pk)
     return bool(held)
 
 
-def _announce_on_commit(prediction_id: uuid.UUID) -> None:
-    transaction.on_commit(
-        lambda: finished.send(Prediction, prediction_id=prediction_id), robust=True
-    )
+def _announce(prediction_id: uuid.UUID) -> None:
+    """Tell of an end in the transaction that makes it one, and again once it is committed."""
+    ended.send(Prediction, prediction_id=prediction_id)
+    transaction.on_commit(lambda: finished.send_robust(Prediction, prediction_id=prediction_id))
 
 
 def complete(prediction: Prediction, analysis, renditions) -> bool:
@@ -266,35 +267,39 @@ def lose(prediction_id: str) -> None:
 def _give_up_or_queue(lost) -> None:
     tired = lost.filter(attempts__gte=MAX_ATTEMPTS)
     for prediction_id in list(tired.values_list("pk", flat=True)):
-        ended = tired.filter(pk=prediction_id).update(
+        given_up = tired.filter(pk=prediction_id).update(
             status=Status.FAILED,
             finished_at=timezone.now(),
             error_code="worker_lost",
             error_detail="The analysis stopped three times without an answer.",
         )
-        if ended:
-            _announce_on_commit(prediction_id)
+        if given_up:
+            _announce(prediction_id)
     lost.update(status=Status.QUEUED, sent_at=None)
 
 
 def cancel(prediction: Prediction) -> None:
     """Cancel what has not finished. Raises NotAllowed (already_finished)."""
-    canceled = Prediction.objects.filter(pk=prediction.pk, status__in=UNFINISHED).update(
-        status=Status.CANCELED, finished_at=timezone.now()
-    )
-    if not canceled:
-        raise NotAllowed("already_finished", "This prediction has already finished.")
-    _announce_on_commit(prediction.pk)
+    with transaction.atomic():
+        canceled = Prediction.objects.filter(pk=prediction.pk, status__in=UNFINISHED).update(
+            status=Status.CANCELED, finished_at=timezone.now()
+        )
+        if not canceled:
+            raise NotAllowed("already_finished", "This prediction has already finished.")
+        _announce(prediction.pk)
     prediction.refresh_from_db()
 
 
 def rerun(prediction: Prediction) -> None:
-    """Queue a finished prediction again. Raises NotAllowed (not_finished, photo_missing).
+    """Queue a finished prediction again.
 
-    The old answer is taken back at once; its faces stay behind, unseen, for their corrections.
+    Raises NotAllowed (not_finished, photo_missing), and QueueFull, except for the gallery. The old
+    answer is taken back at once; its faces stay behind, unseen, for their corrections.
     """
     if not prediction.photo.source:
         raise NotAllowed("photo_missing", "The photo of this prediction is not kept.")
+    if prediction.owner_id is not None:
+        _check_queue()
     with transaction.atomic():
         queued = (
             Prediction.objects.filter(pk=prediction.pk)
@@ -322,55 +327,26 @@ def rerun(prediction: Prediction) -> None:
     prediction.refresh_from_db()
 
 
-def explain(face: Face) -> None:
-    """Ask the workers for the picture of where the network looked on a face.
-
-    Raises NotAllowed (photo_missing, model_changed), MLCoreError where no network is installed,
-    and WorkersAway where nobody can be asked.
-    """
-    if not face.prediction.photo.display:
-        raise NotAllowed("photo_missing", "The photo of this prediction is not kept.")
-    if face.prediction.model_sha256 != read_model_info(settings.MODEL_PATH).sha256:
-        detail = "Another network answers now, which cannot explain this answer. Analyse it again."
-        raise NotAllowed("model_changed", detail)
-    # Whoever asks again while the answer is on its way adds no work.
-    if cache.add(f"explain:{face.pk}", True, timeout=30):
-        try:
-            current_app.send_task(EXPLAIN, [face.pk], retry=False, expires=30)
-        except (OperationalError, OSError) as error:
-            cache.delete(f"explain:{face.pk}")
-            log.warning("broker unreachable", face=face.pk, error=str(error))
-            raise WorkersAway from error
-
-
-def keep_explanation(face: Face, picture: bytes) -> None:
-    """Store the JPEG and wake up whoever waits for it; a face that is gone is no error."""
-    prediction_id = face.prediction_id
-    with transaction.atomic():
-        # A new analysis or a delete takes turns with this one.
-        list(Prediction.objects.select_for_update().filter(pk=prediction_id).values_list("pk"))
-        if Face.objects.filter(pk=face.pk).exists():
-            Explanation.objects.get_or_create(
-                prediction_id=prediction_id, index=face.index, defaults={"picture": picture}
-            )
-    announce(explanation_key(face))
-
-
-def explanation_key(face: Face) -> str:
-    """Return the name under which an explanation is announced."""
-    return f"explanation:{face.pk}"
-
-
 def correct(face: Face, label: str) -> None:
     """Keep what the owner would call this face, beside the answer; "" takes it back.
 
-    Raises ValueError for a label that is none of the seven.
+    Raises ValueError for a label that is none of the seven, and NotAllowed (not_finished) where
+    the answer that the face belongs to was taken back.
     """
     if label and label not in LABELS:
         raise ValueError(f"{label!r} is no emotion of this network")
     face.correction = label
     face.corrected_at = timezone.now() if label else None
-    face.save(update_fields=["correction", "corrected_at"])
+    with transaction.atomic():
+        # A worker that replaces the faces is waited for, or waits.
+        answered = Prediction.objects.select_for_update().filter(
+            pk=face.prediction_id, status=Status.SUCCEEDED
+        )
+        kept = answered.first() and Face.objects.filter(pk=face.pk).update(
+            correction=face.correction, corrected_at=face.corrected_at
+        )
+    if not kept:
+        raise NotAllowed("not_finished", "This face is being analysed anew.")
 
 
 def delete(prediction: Prediction) -> None:
@@ -415,12 +391,15 @@ def forget() -> None:
     0 days keep everything; the gallery, which has no owner, stays in any case. Answers that were
     kept for repeated requests go after a day.
     """
-    IdempotencyKey.objects.filter(created_at__lt=timezone.now() - ANSWERS_KEPT).delete()
+    old = IdempotencyKey.objects.filter(created_at__lt=timezone.now() - ANSWERS_KEPT)
+    while keys := list(old.values_list("pk", flat=True)[:500]):
+        # The answers themselves, which may be long, are not loaded to be deleted.
+        IdempotencyKey.objects.filter(pk__in=keys).only("pk").delete()
     if settings.RETENTION_DAYS <= 0:
         return
     limit = timezone.now() - timedelta(days=settings.RETENTION_DAYS)
-    old = Prediction.objects.filter(owner__isnull=False, created_at__lt=limit)
-    for prediction in old.order_by("created_at")[:500]:
+    expired = Prediction.objects.filter(owner__isnull=False, created_at__lt=limit)
+    for prediction in expired.order_by("created_at")[:500]:
         delete(prediction)
 
 
@@ -431,9 +410,10 @@ def sweep() -> None:
     the broker never took are sent, and sent again are those that it took and lost.
     """
     now = timezone.now()
-    _give_up_or_queue(
-        Prediction.objects.filter(status=Status.RUNNING, started_at__lt=now - RUNNING_LIMIT)
-    )
+    with transaction.atomic():
+        _give_up_or_queue(
+            Prediction.objects.filter(status=Status.RUNNING, started_at__lt=now - RUNNING_LIMIT)
+        )
     waiting = Prediction.objects.filter(status=Status.QUEUED)
     due = Q(sent_at=None, created_at__lt=now - timedelta(seconds=1))
     if waiting.filter(sent_at__lt=now - RESEND_AFTER).exists():

@@ -1,10 +1,12 @@
-"""What other rooms may want to hear of a prediction's life."""
+"""What other rooms may want to hear of a prediction's life. Both carry ``prediction_id`` (UUID)."""
 
 from django.dispatch import Signal
 
-finished = Signal()
-"""A prediction has succeeded, failed or been canceled, and that is committed.
+ended = Signal()
+"""A prediction succeeds, fails or is canceled, in a transaction that is still open.
 
-Sent with ``prediction_id`` (UUID) by ``services``, in the process that ended it. Receivers must
-be quick: they run before that process goes on.
+What is written now is committed with it or not at all; an exception undoes the end.
 """
+
+finished = Signal()
+"""The same once it is committed, in the process that ended it; it goes on after the receivers."""

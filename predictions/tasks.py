@@ -9,7 +9,7 @@ from celery.signals import task_failure, worker_process_init
 from django.conf import settings
 
 from mlcore.errors import MLCoreError, UnreadableImage
-from predictions import files, services
+from predictions import explanations, files, services
 from predictions.models import Face
 from predictions.uploads import explain
 
@@ -84,7 +84,7 @@ def lose(args=(), **_kwargs) -> None:
     services.lose(*args)
 
 
-@shared_task(name=services.EXPLAIN)
+@shared_task(name=explanations.DRAW)
 def draw_explanation(face_id: int) -> None:
     """Draw where the network looked on one face. A face that is gone needs nothing."""
     from mlcore.detection import Box
@@ -97,15 +97,16 @@ def draw_explanation(face_id: int) -> None:
     photo = face.prediction.photo
     try:
         if face.prediction.model_sha256 != analyser().model.sha256:
-            return
+            raise LookupError("this worker has another network")
         with photo.display.open("rb") as file:
             copy = Photo(load_photo(file.read()).image, photo.width, photo.height)
         box = Box(face.x, face.y, face.width, face.height)
         picture = analyser().explain(copy, box, face.label)
-    except (MLCoreError, FileNotFoundError, ValueError, SoftTimeLimitExceeded):
+    except Exception:
         log.exception("no explanation", face=face_id)
-        return
-    services.keep_explanation(face, jpeg(picture, max(picture.size), 88))
+        explanations.give_up(face)
+    else:
+        explanations.keep(face, jpeg(picture, max(picture.size), 85))
 
 
 @shared_task(name=services.SWEEP)

@@ -18,6 +18,7 @@ def test_documented_production_environment_is_clean(tmp_path):
     environment = {
         **os.environ,
         "SITE_TLS": "true",
+        "TRUSTED_PROXIES": "1",
         "SECRET_KEY": "a-long-key-" + "aB3$" * 15,
         "ALLOWED_HOSTS": "faces.example.org",
         "DATA_DIR": str(tmp_path),
@@ -89,3 +90,13 @@ def test_mistyped_addresses_of_redis(url, settings):
     (message,) = checks.broker_url_is_understood(None)
     assert (message.id, bool(message.hint)) == ("emotionsite.E002", True)
     assert "pass" not in message.msg
+
+
+def test_a_proxy_that_nobody_named_is_told(settings):
+    settings.SITE_TLS, settings.TRUSTED_PROXIES = True, 0
+    (message,) = checks.proxies_are_known(None)
+    assert (message.id, bool(message.hint)) == ("emotionsite.W003", True)
+    settings.TRUSTED_PROXIES = 1
+    assert checks.proxies_are_known(None) == []
+    settings.SITE_TLS, settings.TRUSTED_PROXIES = False, 0
+    assert checks.proxies_are_known(None) == []

@@ -3,6 +3,7 @@
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_required
+from django.db import transaction
 from django.db.models import Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -12,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from knox.settings import knox_settings
 
 from emotionsite.accounts.forms import DeleteAccountForm, TokenForm
-from emotionsite.accounts.models import ApiToken
+from emotionsite.accounts.models import ApiToken, User
 
 
 def _page(request: HttpRequest, form: TokenForm, new_token: str = "") -> HttpResponse:
@@ -71,8 +72,10 @@ def delete_account(request: HttpRequest) -> HttpResponse:
     form = DeleteAccountForm(request.POST or None, user=request.user)
     if not form.is_valid():
         return render(request, "account/delete.html", {"form": form})
-    user = request.user
+    with transaction.atomic():
+        # Whoever adds a photo or a token at this moment is waited for, or comes too late.
+        user = User.objects.select_for_update().get(pk=request.user.pk)
+        user.delete()
     logout(request)
-    user.delete()
     messages.success(request, _("Your account and everything in it are deleted."))
     return redirect("home")

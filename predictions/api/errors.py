@@ -2,15 +2,25 @@
 
 from http import HTTPStatus
 
-from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+import structlog
+from django.core.exceptions import (
+    ObjectDoesNotExist,
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+)
+from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from rest_framework import exceptions
 from rest_framework.views import set_rollback
 
 from mlcore.errors import MLCoreError
+from predictions.api.throttling import AddressThrottle
 from predictions.limits import read_to_the_end
-from predictions.services import NotAllowed, QueueFull, WorkersAway
+from predictions.services import BrokerUnavailable, NotAllowed, QueueFull
 from predictions.uploads import UploadError
+
+log = structlog.get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER = 30
@@ -22,26 +32,33 @@ UPLOAD_STATUS = {"file_too_large": 413, "unsupported_format": 415}
 NOT_FOUND = "Nothing is here, or it belongs to somebody else."
 
 
-def problem_handler(exc: Exception, context: dict) -> HttpResponse | None:
-    """Turn an exception of a view into a problem document; None leaves it to Django (500).
+def problem_handler(exc: Exception, context: dict) -> HttpResponse:
+    """Turn an exception of a view into a problem document; what nobody foresaw is a 500.
 
     The answer is a finished response, so that it is JSON whatever the view would have rendered.
     """
     request = context["request"]._request
+    if isinstance(exc, (exceptions.NotAuthenticated, exceptions.AuthenticationFailed)):
+        exc = _count_refusal(exc, context)
     problem, headers = describe(exc, request)
-    if not problem:
-        return None
     set_rollback()
+    if problem["status"] in (500, 503):
+        log.error("request failed", exc_info=exc, path=request.path)
     read_to_the_end(request)
     return JsonResponse(problem, status=problem["status"], content_type=MEDIA_TYPE, headers=headers)
 
 
+def _count_refusal(exc: Exception, context: dict) -> Exception:
+    """Count who is refused for credentials, which views do not; return what is to be answered."""
+    throttle = AddressThrottle()
+    if throttle.allow_request(context["request"], context["view"]):
+        return exc
+    return exceptions.Throttled(throttle.wait())
+
+
 def describe(exc: Exception, request: HttpRequest) -> tuple[dict, dict]:
-    """Return an exception as a problem and its headers; both are empty where it is no problem."""
-    answer = _describe(exc)
-    if answer is None:
-        return {}, {}
-    status, code, detail, members, headers = answer
+    """Return an exception as a problem and its headers."""
+    status, code, detail, members, headers = _describe(exc)
     problem = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
@@ -54,14 +71,14 @@ def describe(exc: Exception, request: HttpRequest) -> tuple[dict, dict]:
     return problem, headers
 
 
-def _describe(exc: Exception) -> tuple[int, str, str, dict, dict] | None:
+def _describe(exc: Exception) -> tuple[int, str, str, dict, dict]:
     """Return status, code, detail, further members and headers."""
     match exc:
         case UploadError():
             return UPLOAD_STATUS.get(exc.code, 422), exc.code, exc.detail, {}, {}
         case NotAllowed():
             return 409, exc.code, exc.detail, {}, {}
-        case QueueFull() | WorkersAway():
+        case QueueFull() | BrokerUnavailable():
             return 503, exc.code, exc.detail, {}, {"Retry-After": str(exc.retry_after)}
         case MLCoreError():
             detail = "The network is not available at the moment."
@@ -72,7 +89,10 @@ def _describe(exc: Exception) -> tuple[int, str, str, dict, dict] | None:
             return 400, "bad_request", "The request cannot be read.", {}, {}
         case UnreadablePostError():
             return 400, "incomplete_request", "The request ended before its end.", {}, {}
-        case Http404():
+        case OperationalError():
+            detail = "The database is not available at the moment."
+            return 503, "database_unavailable", detail, {}, {"Retry-After": str(RETRY_AFTER)}
+        case Http404() | ObjectDoesNotExist():
             return 404, "not_found", NOT_FOUND, {}, {}
         case PermissionDenied():
             return 403, "permission_denied", "You may not do this.", {}, {}
@@ -87,7 +107,7 @@ def _describe(exc: Exception) -> tuple[int, str, str, dict, dict] | None:
             if exc.status_code in (429, 503):
                 headers["Retry-After"] = str(getattr(exc, "wait", None) or RETRY_AFTER)
             return exc.status_code, exc.get_codes(), str(exc.detail), {}, headers
-    return None
+    return 500, "internal_error", "Something went wrong on our side.", {}, {}
 
 
 def _field_errors(details: dict | list) -> dict[str, list[dict[str, str]]]:

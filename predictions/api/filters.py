@@ -36,10 +36,12 @@ class PredictionFilter(filters.FilterSet):
         form = StrictForm
 
     status = filters.MultipleChoiceFilter(
-        choices=Status.choices, help_text="Repeat it for several states."
+        choices=Status.choices, distinct=False, help_text="Repeat it for several states."
     )
     label = filters.MultipleChoiceFilter(
-        choices=LABEL_CHOICES, help_text="Emotion of the main face; repeat it for several."
+        choices=LABEL_CHOICES,
+        distinct=False,
+        help_text="Emotion of the main face; repeat it for several.",
     )
     min_confidence = extend_schema_field({"type": "number", "minimum": 0, "maximum": 1})(
         filters.NumberFilter(

@@ -40,7 +40,8 @@ class StillAnswering(APIException):
 def idempotent(view: Callable[..., Response]) -> Callable[..., Response]:
     """Let a view's method keep its answer for a day where the request has an Idempotency-Key.
 
-    The answer names in ``predictions`` which records it speaks of, and goes when one of them does.
+    The answer names in ``predictions`` which records it speaks of, and goes when one of them does;
+    None says that it is not to be repeated.
     Errors are not kept: the next request with the key is tried anew.
     """
 
@@ -91,14 +92,20 @@ def _claim(request: Request, key: str, fingerprint: str) -> tuple[IdempotencyKey
 
 
 def _keep(row: IdempotencyKey, response: Response) -> None:
+    """Keep the answer, unless it is none to repeat: a record of it is gone, or may come yet."""
+    named = {prediction.pk for prediction in response.predictions or ()}
     with transaction.atomic():
-        kept = IdempotencyKey.objects.filter(pk=row.pk).update(
+        # Whoever deletes one of these now waits, and takes the answer along.
+        alive = Prediction.objects.select_for_update().filter(pk__in=named)
+        alive = set(alive.values_list("pk", flat=True))
+        key = IdempotencyKey.objects.filter(pk=row.pk)
+        if response.predictions is None or alive != named:
+            key.delete()
+        elif key.update(
             status=response.status_code,
             headers={name: response[name] for name in REPEATED if name in response},
             body=json.loads(json.dumps(response.data, cls=DjangoJSONEncoder)),
-        )
-        if kept:
-            alive = Prediction.objects.filter(pk__in=[each.pk for each in response.predictions])
+        ):
             row.predictions.set(alive)
 
 

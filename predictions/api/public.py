@@ -119,5 +119,6 @@ class UnknownAddress(Public, APIView):
     """Answers every address of the API that leads nowhere, whatever the method."""
 
     def initial(self, request, *args, **kwargs):
+        self.check_throttles(request)
         hint = "" if request.path.endswith("/") else " Addresses of this API end with a slash."
         raise NotFound(f"There is no such address.{hint}")

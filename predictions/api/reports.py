@@ -7,6 +7,7 @@ from django.utils import timezone
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.exceptions import APIException
 from rest_framework.generics import GenericAPIView
 from rest_framework.response import Response
 
@@ -21,6 +22,15 @@ from predictions.api.serializers import (
 )
 from predictions.insights import insights
 from predictions.models import Prediction
+
+SLOTS = export.Slots(2)
+"""Of each web process."""
+
+
+class TooManyExports(APIException):
+    status_code = 503
+    default_code = "too_many_exports"
+    default_detail = "Others are taking their files at the moment. Please try again soon."
 
 
 class _OwnRecords(GenericAPIView):
@@ -71,7 +81,7 @@ class ExportView(_OwnRecords):
             (200, "text/csv"): OpenApiTypes.STR,
             (200, "application/x-ndjson"): OpenApiTypes.STR,
             (200, "application/zip"): OpenApiTypes.BINARY,
-            **schema.problems("invalid_input", *schema.CREDENTIALS),
+            **schema.problems("invalid_input", *schema.CREDENTIALS, "too_many_exports"),
         },
     )
     def get(self, request):
@@ -93,6 +103,9 @@ class ExportView(_OwnRecords):
             ),
             "zip": lambda: (export.zip_chunks(predictions, record), "application/zip"),
         }[kind]()
+        content = SLOTS.take(content)
+        if content is None:
+            raise TooManyExports
         day = timezone.now().strftime("%Y-%m-%d")
         return StreamingHttpResponse(
             content,

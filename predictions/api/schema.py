@@ -7,7 +7,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 
 from predictions.api.errors import MEDIA_TYPE, NOT_FOUND
 from predictions.api.serializers import PredictionSerializer, ProblemSerializer
-from predictions.services import QueueFull, WorkersAway
+from predictions.services import BrokerUnavailable, QueueFull
 from predictions.uploads import explain
 
 ERRORS = {
@@ -25,6 +25,8 @@ ERRORS = {
     "not_finished": (409, "This prediction has not finished yet."),
     "photo_missing": (409, "The photo of this prediction is not kept."),
     "model_changed": (409, "Another network answers now, which cannot explain this answer."),
+    "not_explained": (409, "This face could not be drawn; see the site's log."),
+    "account_deleted": (409, "This account is deleted."),
     "idempotency_key_in_use": (
         409,
         "The first request with this Idempotency-Key is not answered yet.",
@@ -40,7 +42,9 @@ ERRORS = {
     "idempotency_key_reused": (422, "This Idempotency-Key came with another request before."),
     "throttled": (429, "Request was throttled. Expected available in 12 seconds."),
     "queue_full": (503, QueueFull.detail),
-    "workers_away": (503, WorkersAway.detail),
+    "broker_unavailable": (503, BrokerUnavailable.detail),
+    "too_many_exports": (503, "Others are taking their files at the moment."),
+    "database_unavailable": (503, "The database is not available at the moment."),
     "model_unavailable": (503, "The network is not available at the moment."),
 }
 """Every code that a call may answer with, its status and an example of its sentence."""

@@ -34,6 +34,12 @@ class UserThrottle(_Reporting, UserRateThrottle):
         return super().get_cache_key(request, view) if request.user.is_authenticated else None
 
 
+class DrawingThrottle(_Reporting, UserRateThrottle):
+    """Each drawing takes a worker about a second."""
+
+    scope = "drawings"
+
+
 class RateLimitMiddleware:
     """Add the headers of the IETF draft "RateLimit header fields for HTTP" to limited answers.
 

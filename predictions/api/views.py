@@ -1,6 +1,6 @@
 """A user's own predictions. Everything starts from ``Prediction.objects.for_user``."""
 
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import conditional_page
@@ -15,7 +15,7 @@ from rest_framework.reverse import reverse
 from rest_framework.serializers import Serializer
 from rest_framework.viewsets import GenericViewSet
 
-from predictions import services, uploads
+from predictions import explanations, services, uploads
 from predictions.api import examples, schema
 from predictions.api.content import FORMS, BatchParser, JPEGRenderer, PhotoParser
 from predictions.api.errors import describe
@@ -31,9 +31,9 @@ from predictions.api.serializers import (
     PredictionSerializer,
     UploadSerializer,
 )
+from predictions.api.throttling import AddressThrottle, DrawingThrottle, UserThrottle
 from predictions.api.waiting import preferred_wait, wait_until_finished
 from predictions.models import Prediction, Status
-from predictions.notices import wait
 from predictions.pictures import own_picture, picture_response
 
 RETRY_AFTER = 1
@@ -100,7 +100,7 @@ class PredictionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Generi
             202: schema.record("Accepted; ask again at `Location`.", examples.QUEUED),
             **schema.problems(
                 *("invalid_input", *schema.WRITING, *schema.ONE_FILE, *schema.KEY),
-                *("file_too_large", "unsupported_media_type", "queue_full"),
+                *("account_deleted", "file_too_large", "unsupported_media_type", "queue_full"),
             ),
         },
     )
@@ -115,6 +115,8 @@ class PredictionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Generi
             request.user, uploads.validate(form["image"]), force=form["force"]
         )
         headers = self._wait([prediction])
+        if prediction.is_deleted:
+            raise Http404
         done = status.HTTP_201_CREATED if prediction.is_finished else status.HTTP_202_ACCEPTED
         return self._record(prediction, done if is_new else status.HTTP_200_OK, headers)
 
@@ -153,9 +155,8 @@ class PredictionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Generi
             try:
                 upload = uploads.validate(image)
                 prediction, is_new = services.submit(request.user, upload, force=form["force"])
-            except (uploads.UploadError, services.QueueFull) as error:
-                problem, _ = describe(error, request)
-                outcome |= {"status": problem["status"], "prediction": None, "error": problem}
+            except (uploads.UploadError, services.QueueFull, services.NotAllowed) as error:
+                outcome |= self._refused(error)
             else:
                 taken.append(prediction)
                 code = status.HTTP_202_ACCEPTED if is_new else status.HTTP_200_OK
@@ -164,12 +165,22 @@ class PredictionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Generi
         headers = self._wait(taken)
         for outcome in outcomes:
             prediction = outcome["prediction"]
-            if prediction and prediction.is_finished and outcome["status"] == 202:
+            if prediction and prediction.is_deleted:
+                outcome |= self._refused(Http404())
+            elif prediction and prediction.is_finished and outcome["status"] == 202:
                 outcome["status"] = status.HTTP_201_CREATED
+        # What was turned away for now may be sent again, also under the same key.
+        is_final = not any(outcome["status"] in (404, 503) for outcome in outcomes)
+        if not is_final:
+            headers["Retry-After"] = str(services.QueueFull.retry_after)
         answer = OutcomeSerializer(outcomes, many=True, context=self.get_serializer_context())
         response = Response(answer.data, status.HTTP_207_MULTI_STATUS, headers=headers)
-        response.predictions = taken
+        response.predictions = taken if is_final else None
         return response
+
+    def _refused(self, error: Exception) -> dict:
+        problem, _headers = describe(error, self.request)
+        return {"status": problem["status"], "prediction": None, "error": problem}
 
     def _form(self, serializer: type[Serializer], **fields) -> dict:
         """Return the checked fields of a form; those of the address count where it has none."""
@@ -212,7 +223,9 @@ class PredictionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Generi
         parameters=[schema.LOCATION, schema.RETRY_AFTER],
         responses={
             202: schema.record("Queued again.", examples.QUEUED),
-            **schema.problems(*schema.WRITING, "not_found", "not_finished", "photo_missing"),
+            **schema.problems(
+                *(*schema.WRITING, "not_found", "not_finished", "photo_missing", "queue_full")
+            ),
         },
     )
     @action(detail=True, methods=["post"], parser_classes=FORMS)
@@ -242,7 +255,7 @@ class PredictionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Generi
         responses={
             200: schema.example(FaceSerializer, "corrected", examples.CORRECTED),
             **schema.problems(
-                *("invalid_input", "parse_error", *schema.WRITING, "not_found"),
+                *("invalid_input", "parse_error", *schema.WRITING, "not_found", "not_finished"),
                 *("request_too_large", "unsupported_media_type"),
             ),
         },
@@ -279,12 +292,16 @@ class PredictionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Generi
             202: OpenApiResponse(description="Still being drawn; ask again."),
             **schema.problems(
                 *("invalid_input", *schema.CREDENTIALS, "not_found"),
-                *("not_finished", "photo_missing", "model_changed"),
-                *("workers_away", "model_unavailable"),
+                *("not_finished", "photo_missing", "model_changed", "not_explained"),
+                *("broker_unavailable", "model_unavailable"),
             ),
         },
     )
-    @action(detail=True, renderer_classes=[JPEGRenderer])
+    @action(
+        detail=True,
+        renderer_classes=[JPEGRenderer],
+        throttle_classes=[AddressThrottle, UserThrottle, DrawingThrottle],
+    )
     def explanation(self, request, pk):
         """384 x 384 pixels of the face. Warm colour marks what the answer rests on: where a grey
         patch makes it less probable; cold colour what speaks against it. It is drawn when it is
@@ -295,16 +312,8 @@ class PredictionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Generi
         form = FaceIndexSerializer(data=request.query_params)
         form.is_valid(raise_exception=True)
         face = get_object_or_404(prediction.faces, index=form.validated_data["face"])
-        drawn = prediction.explanations.filter(index=face.index)
-        if not drawn.exists():
-            services.explain(face)
-            seconds = preferred_wait(request.headers.get("Prefer", ""))
-            wait(
-                services.explanation_key(face),
-                drawn.exists,
-                DRAWING_SECONDS if seconds is None else seconds,
-            )
-        explanation = drawn.first()
-        if explanation is None:
+        seconds = preferred_wait(request.headers.get("Prefer", ""))
+        jpeg = explanations.picture(face, DRAWING_SECONDS if seconds is None else seconds)
+        if jpeg is None:
             return HttpResponse(status=202, headers={"Retry-After": str(RETRY_AFTER)})
-        return picture_response(bytes(explanation.picture), "private, no-cache")
+        return picture_response(jpeg, "private, no-cache")

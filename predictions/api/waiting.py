@@ -4,8 +4,6 @@ import re
 import time
 from collections.abc import Sequence
 
-from django.http import Http404
-
 from predictions.models import UNFINISHED, Prediction
 from predictions.notices import wait
 
@@ -29,7 +27,7 @@ def wait_until_finished(predictions: Sequence[Prediction], seconds: float) -> bo
     """Return when all predictions have finished, or after ``seconds``, and refresh them.
 
     False says that nobody waited, because too many requests do already. Holds no transaction
-    meanwhile. Raises Http404 where one is deleted in the meantime.
+    meanwhile. One that is deleted in the meantime ``is_deleted``.
     """
     end = time.monotonic() + seconds
     granted = True
@@ -40,6 +38,6 @@ def wait_until_finished(predictions: Sequence[Prediction], seconds: float) -> bo
             granted = False
         try:
             prediction.refresh_from_db()
-        except Prediction.DoesNotExist as error:
-            raise Http404 from error
+        except Prediction.DoesNotExist:
+            prediction.is_deleted = True
     return granted

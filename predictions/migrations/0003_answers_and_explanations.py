@@ -14,6 +14,11 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.AlterField(
+            model_name='photo',
+            name='sha256',
+            field=models.CharField(db_index=True, help_text='Of the bytes as they were uploaded.', max_length=64),
+        ),
         migrations.CreateModel(
             name='Explanation',
             fields=[

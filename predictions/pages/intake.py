@@ -32,6 +32,6 @@ def take(owner, file: File, name: str | None = None) -> Outcome:
     name = uploads.clean_name(name or file.name or "")
     try:
         prediction, is_new = services.submit(owner, uploads.validate(file, name))
-    except (uploads.UploadError, services.QueueFull) as error:
+    except (uploads.UploadError, services.QueueFull, services.NotAllowed) as error:
         return Outcome(name, code=error.code, detail=error.detail)
     return Outcome(name, prediction, is_new)

@@ -137,7 +137,7 @@ def _act(request: HttpRequest, pk, action) -> HttpResponse:
     prediction = owned(request, pk)
     try:
         action(prediction)
-    except services.NotAllowed as error:
+    except (services.NotAllowed, services.QueueFull) as error:
         messages.error(request, f"{error.detail} ({error.code})")
     return redirect(prediction)
 
@@ -151,6 +151,10 @@ def correct(request: HttpRequest, pk, number: int) -> HttpResponse:
     form = CorrectionForm(request.POST)
     if not form.is_valid():
         raise Http404
-    services.correct(face, form.cleaned_data["label"])
-    messages.success(request, _("Your own word for this face is kept beside the answer."))
+    try:
+        services.correct(face, form.cleaned_data["label"])
+    except services.NotAllowed as error:
+        messages.error(request, f"{error.detail} ({error.code})")
+    else:
+        messages.success(request, _("Your own word for this face is kept beside the answer."))
     return redirect(f"{prediction.get_absolute_url()}?face={number}")

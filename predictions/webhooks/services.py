@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 import structlog
 from celery import current_app
 from django.contrib.auth import get_user_model
+from django.core.cache import cache
 from django.db import transaction
 from django.db.models import F, Q
 from django.dispatch import receiver
@@ -20,7 +21,7 @@ from kombu.exceptions import OperationalError
 
 from predictions.models import Prediction
 from predictions.services import NotAllowed
-from predictions.signals import finished
+from predictions.signals import ended
 from predictions.webhooks.models import Delivery, Event, Failure, OffReason, Webhook
 from predictions.webhooks.targets import parse
 
@@ -31,8 +32,8 @@ FORGET = "webhooks.forget"
 
 MAX_WEBHOOKS = 5
 """Of one user."""
-MAX_TESTS = 20
-"""Of one webhook in an hour: the button calls whatever address a user has typed."""
+MAX_BY_HAND = 20
+"""Tests and repetitions of one user in an hour: the buttons call whatever address was typed."""
 PAUSES = [
     timedelta(seconds=5),
     timedelta(minutes=1),
@@ -84,14 +85,11 @@ def delete(webhook: Webhook) -> None:
 def test(webhook: Webhook) -> Delivery:
     """Send a message that tells nothing, once, also to a webhook that is off.
 
-    Raises NotAllowed (test_waiting, too_many_tests).
+    Raises NotAllowed (test_waiting, too_many_by_hand).
     """
-    tests = webhook.deliveries.filter(event=Event.TEST)
-    if tests.filter(next_attempt_at__isnull=False).exists():
+    if webhook.deliveries.filter(event=Event.TEST, next_attempt_at__isnull=False).exists():
         raise NotAllowed("test_waiting", _("A test is on its way already."))
-    if tests.filter(created_at__gt=timezone.now() - timedelta(hours=1)).count() >= MAX_TESTS:
-        detail = _("That were %(limit)s tests within an hour; try again later.")
-        raise NotAllowed("too_many_tests", detail % {"limit": MAX_TESTS})
+    _count_by_hand(webhook.owner_id)
     delivery = Delivery.objects.create(webhook=webhook, event=Event.TEST)
     wake()
     return delivery
@@ -100,8 +98,9 @@ def test(webhook: Webhook) -> Delivery:
 def send_again(delivery: Delivery) -> None:
     """Start a message anew, under the same id, whatever came of it.
 
-    Raises NotAllowed (webhook_off).
+    Raises NotAllowed (webhook_off, too_many_by_hand).
     """
+    _count_by_hand(delivery.webhook.owner_id)
     started = Delivery.objects.filter(pk=delivery.pk, webhook__is_active=True).update(
         attempts=0, next_attempt_at=timezone.now(), delivered_at=None
     )
@@ -110,25 +109,34 @@ def send_again(delivery: Delivery) -> None:
     wake()
 
 
-@receiver(finished)
+def _count_by_hand(owner_id: int) -> None:
+    """Count one more message that a user sends; deleting a webhook starts no new count."""
+    key = f"webhooks-by-hand:{owner_id}:{timezone.now():%j-%H}"
+    sent = cache.get(key, 0)
+    if sent >= MAX_BY_HAND:
+        detail = _("That were %(limit)s messages by hand within an hour; try again later.")
+        raise NotAllowed("too_many_by_hand", detail % {"limit": MAX_BY_HAND})
+    cache.set(key, sent + 1, timeout=3600)
+
+
+@receiver(ended)
 def note(prediction_id, **_kwargs) -> None:
-    """Note a message for each webhook of the owner, and leave the rest to the deliveries worker."""
-    if not Webhook.objects.filter(owner__predictions=prediction_id, is_active=True).exists():
+    """Note a message for each webhook of the owner, and leave the rest to the deliveries worker.
+
+    It is committed with the end that it tells of, or not at all.
+    """
+    # Whoever deletes one of these rows now waits, and takes the new ones along.
+    prediction = Prediction.objects.select_for_update().filter(pk=prediction_id).first()
+    if prediction is None or prediction.owner_id is None:
         return
-    with transaction.atomic():
-        # Whoever deletes one of these rows now waits, and takes the new ones along.
-        prediction = Prediction.objects.select_for_update().filter(pk=prediction_id).first()
-        if prediction is None or not prediction.is_finished:
-            return
-        event = Event(f"prediction.{prediction.status}")
-        webhooks = Webhook.objects.select_for_update().filter(owner=prediction.owner_id)
-        deliveries = Delivery.objects.bulk_create(
-            Delivery(webhook=webhook, event=event, prediction=prediction)
-            for webhook in webhooks.filter(is_active=True)
-        )
-    for _delivery in deliveries:
-        if not wake():
-            return
+    event = Event(f"prediction.{prediction.status}")
+    webhooks = Webhook.objects.select_for_update().filter(owner=prediction.owner_id)
+    deliveries = Delivery.objects.bulk_create(
+        Delivery(webhook=webhook, event=event, prediction=prediction)
+        for webhook in webhooks.filter(is_active=True)
+    )
+    if deliveries:
+        transaction.on_commit(lambda: all(wake() for _delivery in deliveries), robust=True)
 
 
 def wake() -> bool:

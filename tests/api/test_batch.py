@@ -1,11 +1,15 @@
 """Several photos in one request: each has an outcome of its own."""
 
+import threading
+
 import pytest
+from django.db import connection
 from django.test import Client
 
 from predictions import services
 from predictions.models import Photo, Prediction
 from tests.support.api import PREDICTIONS, assert_problem, photo
+from tests.support.waiting import wait_until
 
 BATCH = f"{PREDICTIONS}batch/"
 
@@ -60,6 +64,46 @@ def test_where_the_queue_is_full_the_rest_is_turned_away(client, make_image, set
     assert [outcome["status"] for outcome in outcomes] == [202, 503, 503]
     assert outcomes[1]["error"]["code"] == services.QueueFull.code
     assert Photo.objects.count() == 1
+
+
+def test_what_was_turned_away_for_now_may_be_sent_again_under_the_same_key(
+    client, make_image, settings
+):
+    files = [photo(make_image("PNG", size=(50 + number, 50))) for number in range(2)]
+    settings.QUEUE_LIMIT = 1
+    first = send(client, *files, **{"idempotency-key": "one"})
+    assert [outcome["status"] for outcome in first.json()] == [202, 503]
+    assert int(first["Retry-After"]) > 0
+    settings.QUEUE_LIMIT = 10
+    for file in files:
+        file.seek(0)
+    again = send(client, *files, **{"idempotency-key": "one"})
+    assert [outcome["status"] for outcome in again.json()] == [200, 202]
+    assert "Retry-After" not in again
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_record_that_is_deleted_meanwhile_takes_no_other_with_it(
+    client, redis_server, make_image, monkeypatch
+):
+    # No worker hears of these.
+    monkeypatch.setattr(services, "_send", lambda prediction_id: True)
+
+    def delete_the_first():
+        wait_until(lambda: Prediction.objects.count() == 2, 20)
+        services.delete(Prediction.objects.earliest("created_at"))
+        for prediction in Prediction.objects.all():
+            services.cancel(prediction)
+        connection.close()
+
+    deleting = threading.Thread(target=delete_the_first)
+    deleting.start()
+    files = [photo(make_image("PNG", size=(50 + number, 50))) for number in range(2)]
+    outcomes = send(client, *files, prefer="wait=20").json()
+    deleting.join()
+    assert [outcome["status"] for outcome in outcomes] == [404, 201]
+    assert outcomes[0]["error"]["code"] == "not_found"
+    assert outcomes[1]["prediction"]["status"] == "canceled"
 
 
 def test_the_same_photos_are_analysed_anew_by_force(client, make_image):

@@ -51,6 +51,14 @@ def test_every_error_code_is_explained_in_the_readme():
     assert [code for code in ERRORS if f"`{code}`" not in readme] == []
 
 
+def test_every_code_that_is_raised_is_described():
+    raised = re.compile(r"""(?:NotAllowed\(|default_code = |^    code = )"(\w+)\"""", re.MULTILINE)
+    rooms = [*BASE_DIR.glob("predictions/*.py"), *BASE_DIR.glob("predictions/api/*.py")]
+    codes = {code for room in rooms for code in raised.findall(room.read_text())}
+    assert len(codes) > 10
+    assert codes - set(ERRORS) == set()
+
+
 @pytest.mark.parametrize(
     "code",
     [

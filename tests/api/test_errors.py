@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from django.core.files.storage import default_storage
+from django.db import OperationalError
 from django.test import Client
 from PIL import Image
 
@@ -238,3 +239,23 @@ def test_too_many_requests_are_a_429_that_says_when_to_come_back(db, monkeypatch
 def test_the_id_of_a_request_may_come_from_the_client(client):
     response = client.get(f"{PREDICTIONS}1/", headers={"x-request-id": "trace-7"})
     assert assert_problem(response, 404, "not_found")["request_id"] == "trace-7"
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (OperationalError("database is locked"), 503, "database_unavailable"),
+        (RuntimeError("nobody foresaw this"), 500, "internal_error"),
+        (Photo.DoesNotExist("deleted meanwhile"), 404, "not_found"),
+    ],
+)
+def test_what_nobody_foresaw_is_a_problem_too_and_is_logged(
+    client, monkeypatch, caplog, error, status, code
+):
+    def fail(*_args):
+        raise error
+
+    monkeypatch.setattr("predictions.api.reports.insights", fail)
+    problem = assert_problem(client.get("/api/v1/insights/"), status, code)
+    assert str(error) not in problem["detail"]
+    assert ("request failed" in caplog.text) == (status >= 500)

@@ -3,10 +3,12 @@
 import io
 
 import pytest
+from django.core.files.storage import default_storage
 from django.test import Client
 from PIL import Image
 
-from predictions import services, tasks
+from predictions import explanations, services, tasks
+from predictions.api.throttling import DrawingThrottle
 from predictions.models import Explanation
 from tests.support.api import PREDICTIONS, assert_problem
 
@@ -46,7 +48,7 @@ def test_without_a_broker_it_is_said_so(client, redis_server, analyse):
     prediction = analyse()
     redis_server.stop()
     response = ask(client, prediction, wait=0)
-    assert_problem(response, 503, "workers_away")
+    assert_problem(response, 503, "broker_unavailable")
     assert int(response["Retry-After"]) > 0
 
 
@@ -67,7 +69,7 @@ def test_a_face_that_is_gone_meanwhile_is_no_error(analyse):
     face = analyse().faces.get()
     face.prediction.delete()
     tasks.draw_explanation(face.pk)
-    services.keep_explanation(face, b"jpeg")
+    explanations.keep(face, b"jpeg")
     assert not Explanation.objects.exists()
 
 
@@ -84,6 +86,25 @@ def test_an_answer_of_another_network_is_not_explained_by_this_one(client, analy
     assert_problem(ask(client, prediction), 409, "model_changed")
     tasks.draw_explanation(prediction.faces.get().pk)
     assert not Explanation.objects.exists()
+
+
+def test_what_cannot_be_drawn_is_said_so_and_not_tried_for_ever(
+    client, redis_server, analyse, storage
+):
+    prediction = analyse()
+    default_storage.delete(prediction.photo.display.name)
+    assert ask(client, prediction, wait=0).status_code == 202
+    tasks.draw_explanation(prediction.faces.get().pk)
+    assert_problem(ask(client, prediction, wait=10), 409, "not_explained")
+
+
+def test_drawings_are_limited_for_they_take_a_worker_a_second(client, analyse, monkeypatch):
+    monkeypatch.setattr(DrawingThrottle, "rate", "1/min", raising=False)
+    prediction = analyse()
+    tasks.draw_explanation(prediction.faces.get().pk)
+    assert ask(client, prediction).status_code == 200
+    assert_problem(ask(client, prediction), 429, "throttled")
+    assert client.get(f"{PREDICTIONS}{prediction.pk}/").status_code == 200
 
 
 @pytest.mark.parametrize("face", ["1", "32767"])

@@ -29,6 +29,7 @@ def no_limits(monkeypatch) -> None:
     """Let the web server that starts next take requests as fast as they come."""
     monkeypatch.setenv("API_RATE_ADDRESS", "100000/sec")
     monkeypatch.setenv("API_RATE_USER", "100000/sec")
+    monkeypatch.setenv("API_RATE_DRAWINGS", "100000/sec")
 
 
 @pytest.fixture
@@ -84,7 +85,7 @@ def test_records_that_there_are_are_answered_for_as_described(
 
 
 def test_a_visitor_finds_every_call_as_it_is_described(run_schemathesis):
-    run_schemathesis("--phases", "examples,coverage")
+    run_schemathesis()
 
 
 def test_a_token_may_end_itself_as_described(run_schemathesis, owner):

@@ -6,9 +6,10 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 from django.utils import timezone
+from rest_framework.response import Response
 
 from predictions import services
-from predictions.api.idempotency import LOST_AFTER
+from predictions.api.idempotency import LOST_AFTER, _keep
 from predictions.models import IdempotencyKey, Prediction
 from tests.support.api import PREDICTIONS, assert_problem, photo, token_client
 
@@ -94,6 +95,18 @@ def test_an_answer_goes_with_the_record_that_it_speaks_of(client, make_image):
     again = send(client, make_image("PNG"))
     assert again.status_code == 202
     assert again.json()["id"] != first.json()["id"]
+
+
+def test_an_answer_about_a_record_that_is_gone_already_is_not_kept(client, make_image, queue):
+    first = send(client, make_image("PNG"))
+    row = IdempotencyKey.objects.get()
+    prediction = Prediction.objects.get()
+    gone = queue()
+    services.delete(Prediction.objects.get(pk=gone.pk))
+    response = Response(first.json(), 207)
+    response.predictions = [prediction, gone]
+    _keep(row, response)
+    assert not IdempotencyKey.objects.exists()
 
 
 def test_a_key_is_forgotten_after_a_day(client, make_image):

@@ -5,7 +5,7 @@ import re
 import pytest
 from django.test import Client
 
-from predictions.api.throttling import UserThrottle
+from predictions.api.throttling import AddressThrottle, UserThrottle
 from predictions.models import Photo
 from tests.support.api import PREDICTIONS, assert_problem
 
@@ -38,6 +38,21 @@ def test_visitors_are_counted_by_address():
     assert response["RateLimit"] == '"address";r=59;t=60'
     other = Client(REMOTE_ADDR="10.0.0.2").get("/api/v1/model/")
     assert other["RateLimit"] == '"address";r=59;t=60'
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("address", "token", "status"),
+    [(PREDICTIONS, "", 401), (PREDICTIONS, "Token wrong", 401), ("/api/v1/nothing/", "", 404)],
+)
+def test_refusals_are_counted_by_address(monkeypatch, address, token, status):
+    monkeypatch.setattr(AddressThrottle, "rate", "3/min", raising=False)
+    visitor = Client(headers={"authorization": token} if token else {})
+    answers = [visitor.get(address) for _ in range(5)]
+    assert [answer.status_code for answer in answers] == [status] * 3 + [429] * 2
+    assert LIMIT.fullmatch(answers[0]["RateLimit"]).groups()[:2] == ("address", "2")
+    assert_problem(answers[-1], 429, "throttled")
+    assert 0 < int(answers[-1]["Retry-After"]) <= 60
 
 
 def test_pages_refuse_a_form_that_would_fill_the_disk(owner, make_image, settings):

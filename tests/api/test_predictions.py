@@ -206,3 +206,21 @@ def test_no_field_tells_where_files_are_stored(client, analyse):
     for field in Photo._meta.get_fields():
         if isinstance(field, FileField) and getattr(prediction.photo, field.name):
             assert getattr(prediction.photo, field.name).name not in body
+
+
+def test_a_full_queue_takes_no_rerun(client, analyse, queue, settings):
+    prediction = analyse()
+    queue()
+    settings.QUEUE_LIMIT = 1
+    address = f"{PREDICTIONS}{prediction.pk}/"
+    assert_problem(client.post(f"{address}rerun/"), 503, "queue_full")
+    assert client.get(address).json()["status"] == "succeeded"
+
+
+def test_an_answer_that_was_taken_back_takes_no_correction(client, analyse):
+    prediction = analyse()
+    address = f"{PREDICTIONS}{prediction.pk}/"
+    assert client.post(f"{address}rerun/").status_code == 202
+    response = client.put(f"{address}faces/0/correction/", {"label": "sad"}, "application/json")
+    assert_problem(response, 409, "not_finished")
+    assert prediction.faces.get().correction == ""

@@ -11,6 +11,7 @@ from django.test import Client
 from mlcore.labels import LABELS
 from predictions import services
 from predictions.export import COLUMNS
+from predictions.models import Prediction
 from tests.support.api import PREDICTIONS, assert_problem
 
 INSIGHTS = "/api/v1/insights/"
@@ -130,6 +131,31 @@ def test_what_is_asked_for_decides_and_not_what_is_accepted(client, queue, accep
     response = client.get(EXPORT, {"as": "jsonl"}, headers={"accept": accept})
     assert response.status_code == 200
     assert json.loads(response.getvalue())["status"] == "queued"
+
+
+def test_a_long_history_is_read_in_several_pages(client, queue, monkeypatch):
+    monkeypatch.setattr("predictions.export.CHUNK", 2)
+    records = [queue() for _ in range(5)]
+    Prediction.objects.filter(pk__in=[each.pk for each in records[:3]]).update(
+        created_at=records[0].created_at
+    )
+    found = [json.loads(line)["id"] for line in export(client, "jsonl").decode().splitlines()]
+    assert found == [str(pk) for pk in Prediction.objects.values_list("pk", flat=True)]
+    assert len(found) == 5
+
+
+def test_so_many_files_at_a_time(client, queue):
+    queue()
+    held = [client.get(EXPORT) for _ in range(2)]
+    assert [response.status_code for response in held] == [200, 200]
+    refused = client.get(EXPORT)
+    assert_problem(refused, 503, "too_many_exports")
+    assert int(refused["Retry-After"]) > 0
+    held[0].close()
+    held[0].close()
+    assert export(client, "csv")
+    assert client.get(EXPORT).status_code == 200
+    assert_problem(client.get(EXPORT), 503, "too_many_exports")
 
 
 def test_an_unknown_kind_is_refused(client):

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import time
 from contextlib import closing
 
 from knox.models import get_token_model
@@ -25,3 +26,15 @@ def test_who_sends_too_much_hears_why(web, owner):
             assert response.status == status
             assert json.load(response)["status"] == status
     assert not Photo.objects.exists()
+
+
+def test_who_never_sends_the_rest_is_not_waited_for(web, owner):
+    connection = http.client.HTTPConnection(*web, timeout=30)
+    connection.putrequest("POST", PREDICTIONS)
+    connection.putheader("Content-Length", "1000000")
+    connection.putheader("Content-Type", "multipart/form-data; boundary=b")
+    connection.endheaders()
+    started = time.monotonic()
+    with closing(connection), connection.getresponse() as response:
+        assert response.status == 401
+    assert time.monotonic() - started < 15

@@ -25,6 +25,8 @@ from skimage import data
 BASE_DIR = Path(__file__).resolve().parents[2]
 PASSWORD = "only-for-this-benchmark"
 LATER = 7
+LATEST = 0.05
+"""Seconds between the end of an analysis and the answer to whoever waits for it, at the median."""
 
 
 def portrait(number: int) -> bytes:
@@ -137,6 +139,8 @@ def main() -> None:
         finally:
             site.terminate()
             site.wait()
+    if statistics.median(waits) > LATEST:
+        raise SystemExit(f"the answer is to come within {1000 * LATEST:.0f} ms")
     photo = folder / "portrait.png"
     photo.write_bytes(portrait(0))
     whole = [seconds_of_command(photo) for _ in range(LATER)]

@@ -261,19 +261,22 @@ class TestTestsAndRepetitions:
         webhook.refresh_from_db()
         assert webhook.given_up == 0
 
-    def test_tests_are_limited(self, webhook):
+    def test_what_is_sent_by_hand_is_limited(self, webhook):
         from predictions.services import NotAllowed
         from predictions.webhooks import services
 
-        for _ in range(services.MAX_TESTS):
+        for _ in range(services.MAX_BY_HAND - 1):
             services.test(webhook)
             with pytest.raises(NotAllowed) as refusal:
                 services.test(webhook)
             assert refusal.value.code == "test_waiting"
             webhook.deliveries.update(next_attempt_at=None)
+        services.send_again(webhook.deliveries.first())
+        services.delete(webhook)
+        another = services.add(webhook.owner, webhook.url)
         with pytest.raises(NotAllowed) as refusal:
-            services.test(webhook)
-        assert refusal.value.code == "too_many_tests"
+            services.test(another)
+        assert refusal.value.code == "too_many_by_hand"
 
     def test_send_again_is_the_same_message_from_the_start(self, webhook, endpoint, cancel):
         from predictions.webhooks import services
