@@ -42,7 +42,7 @@ def problem_handler(exc: Exception, context: dict) -> HttpResponse:
         exc = _count_refusal(exc, context)
     problem, headers = describe(exc, request)
     set_rollback()
-    if problem["status"] in (500, 503):
+    if problem["code"] in ("internal_error", "database_unavailable"):
         log.error("request failed", exc_info=exc, path=request.path)
     read_to_the_end(request)
     return JsonResponse(problem, status=problem["status"], content_type=MEDIA_TYPE, headers=headers)

@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import URLResolver, get_resolver
 
 from emotionsite.accounts.models import User
-from predictions import services
+from predictions import explanations, services
 from predictions.api.public import UnknownAddress
 from predictions.models import Face, Photo, Prediction
 from tests.support import records
@@ -141,7 +141,7 @@ def test_who_may_do_it(call, owner, clients, make, astronaut, make_image):
     submit = records.queue if "cancel" in call else records.analyse
     prediction = submit(owner, astronaut, PRIVATE_NAME)
     if "explanation" in call:
-        services.keep_explanation(prediction.faces.get(), b"a drawing")
+        explanations.keep(prediction.faces.get(), b"a drawing")
     secrets = [str(prediction.pk), prediction.photo.sha256, PRIVATE_NAME]
     before = of(owner)
 

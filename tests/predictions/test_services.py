@@ -130,8 +130,9 @@ def test_queue_limit(owner, make_image, settings, submit, stored_files):
 def test_submit_that_the_database_refuses_leaves_no_file(owner, make_image, submit, stored_files):
     owner_gone = User.objects.get(pk=owner.pk)
     owner.delete()
-    with pytest.raises(User.DoesNotExist):
+    with pytest.raises(services.NotAllowed) as refusal:
         submit(owner_gone, make_image())
+    assert refusal.value.code == "account_deleted"
     assert not stored_files()
     assert not Photo.objects.exists()
 
