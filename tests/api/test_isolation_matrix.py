@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import URLResolver, get_resolver
 
 from emotionsite.accounts.models import User
-from predictions import explanations, services
+from predictions import explanations
 from predictions.api.public import UnknownAddress
 from predictions.models import Face, Photo, Prediction
 from tests.support import records
