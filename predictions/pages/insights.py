@@ -15,6 +15,9 @@ from predictions.models import Prediction
 LONGEST_BY_DAY = 62
 """Days; a longer time is shown by months, or its bars would be hairlines."""
 
+FEWEST_DAYS = 14
+"""A single day would be drawn as a wall."""
+
 SHADES = 4
 
 
@@ -45,7 +48,8 @@ def insights_page(request: HttpRequest) -> HttpResponse:
 
 
 def columns(days: list[dict]) -> list[dict]:
-    """Return a column of the diagram for each day or month between the first and the last face.
+    """Return a column of the diagram for each day or month up to the last face: from the first one
+    on, and at least FEWEST_DAYS.
 
     Each has ``start``, ``is_month``, ``emotions`` and ``total``, and for a drawing of height 100:
     ``x``, ``y`` and ``height``, ten units a column.
@@ -54,6 +58,7 @@ def columns(days: list[dict]) -> list[dict]:
         return []
     first, last = days[0]["date"], days[-1]["date"]
     by_month = (last - first).days >= LONGEST_BY_DAY
+    first = min(first, last - timedelta(FEWEST_DAYS - 1))
     counts = {start: dict.fromkeys(LABELS, 0) for start in _starts(first, last, by_month)}
     for day in days:
         column = counts[day["date"].replace(day=1) if by_month else day["date"]]
