@@ -1,12 +1,12 @@
 """The public gallery, and trying one of its pictures."""
 
-from django.contrib.auth.decorators import login_required
 from django.core.files import File
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from predictions.models import DemoImage
+from predictions.pages.access import action
 from predictions.pages.intake import take
 from predictions.pages.results import faces_context
 from predictions.pages.uploading import refuse, to_result
@@ -25,8 +25,7 @@ def demo(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, "gallery/detail.html", context | {"demo": image})
 
 
-@require_POST
-@login_required
+@action
 def try_demo(request: HttpRequest, slug: str) -> HttpResponse:
     """Analyse a picture of the gallery for the user, by the way that every photo takes."""
     image = get_object_or_404(DemoImage.objects.published(), slug=slug)

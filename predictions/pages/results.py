@@ -10,12 +10,13 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from mlcore.errors import MLCoreError
 from mlcore.model_info import read_model_info
 from predictions import services
 from predictions.models import Prediction
+from predictions.pages.access import action, fragment
 from predictions.pages.forms import CorrectionForm
 from predictions.pages.wording import track_record
 
@@ -81,8 +82,7 @@ def detail(request: HttpRequest, pk) -> HttpResponse:
     return render(request, "predictions/detail.html", context)
 
 
-@require_safe
-@login_required
+@fragment
 def progress(request: HttpRequest, pk) -> HttpResponse:
     """Answer a waiting page: nothing new (204), another state, or the whole result."""
     prediction = owned(request, pk)
@@ -97,8 +97,7 @@ def progress(request: HttpRequest, pk) -> HttpResponse:
     return render(request, "predictions/_result.html", context, status=status)
 
 
-@require_safe
-@login_required
+@fragment
 def card(request: HttpRequest, pk) -> HttpResponse:
     """Answer a waiting card of the history or of the upload page."""
     prediction = owned(request, pk)
@@ -121,14 +120,12 @@ def delete(request: HttpRequest, pk) -> HttpResponse:
     return redirect("prediction-list")
 
 
-@require_POST
-@login_required
+@action
 def rerun(request: HttpRequest, pk) -> HttpResponse:
     return _act(request, pk, services.rerun)
 
 
-@require_POST
-@login_required
+@action
 def cancel(request: HttpRequest, pk) -> HttpResponse:
     return _act(request, pk, services.cancel)
 
@@ -142,8 +139,7 @@ def _act(request: HttpRequest, pk, action) -> HttpResponse:
     return redirect(prediction)
 
 
-@require_POST
-@login_required
+@action
 def correct(request: HttpRequest, pk, number: int) -> HttpResponse:
     """Keep what the owner would call a face; ``number`` counts from 1 as on the page."""
     prediction = owned(request, pk)

@@ -6,10 +6,11 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 
 from predictions import services, uploads
 from predictions.models import DemoImage, Prediction
+from predictions.pages.access import action
 from predictions.pages.forms import NoticeForm
 from predictions.pages.intake import Outcome, take
 from predictions.pages.results import faces_context
@@ -109,8 +110,7 @@ def _say_known(request: HttpRequest) -> None:
     messages.info(request, _("You have analysed this very photo before; here is its result."))
 
 
-@require_POST
-@login_required
+@action
 def upload_one(request: HttpRequest) -> HttpResponse:
     """Take one photo for a page that uploads by script, and answer with its card.
 

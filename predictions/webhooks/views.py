@@ -7,8 +7,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
+from predictions.pages.access import action
 from predictions.services import NotAllowed
 from predictions.webhooks import services
 from predictions.webhooks.forms import WebhookForm
@@ -50,8 +51,7 @@ def detail(request: HttpRequest, pk) -> HttpResponse:
     return render(request, "webhooks/detail.html", {"webhook": webhook, "page": page})
 
 
-@require_POST
-@login_required
+@action
 def switch(request: HttpRequest, pk) -> HttpResponse:
     """Switch on with ``active=true``, off with anything else."""
     webhook = owned(request, pk)
@@ -74,8 +74,7 @@ def delete(request: HttpRequest, pk) -> HttpResponse:
     return redirect("webhook-list")
 
 
-@require_POST
-@login_required
+@action
 def test(request: HttpRequest, pk) -> HttpResponse:
     webhook = owned(request, pk)
     try:
@@ -87,8 +86,7 @@ def test(request: HttpRequest, pk) -> HttpResponse:
     return redirect(webhook)
 
 
-@require_POST
-@login_required
+@action
 def send_again(request: HttpRequest, pk, delivery_pk) -> HttpResponse:
     webhook = owned(request, pk)
     delivery = get_object_or_404(webhook.deliveries, pk=delivery_pk)

@@ -130,3 +130,28 @@ def test_withdrawn_demo_is_gone(at, demo, client):
     names = ["demo", "demo-image", "demo-thumbnail"]
     assert statuses(client.get, at, names) == dict.fromkeys(names, 404)
     assert client.post(at("demo-try")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("referer", "page"),
+    [
+        ("http://testserver/predictions/?page=2", "/predictions/"),
+        ("http://elsewhere.example/trap/", "/"),
+        ("nonsense", "/"),
+        ("", "/"),
+    ],
+)
+def test_whoever_logs_in_for_a_button_comes_back_to_its_page(at, anonymous_client, referer, page):
+    for name in ("prediction-rerun", "upload-one", "demo-try"):
+        response = anonymous_client.post(at(name), headers={"referer": referer})
+        assert response.status_code == 302
+        assert response["Location"] == f"/accounts/login/?next={page}"
+
+
+def test_a_waiting_page_is_led_to_the_log_in_as_a_whole(at, anonymous_client):
+    headers = {"hx-request": "true", "referer": "http://testserver/predictions/"}
+    for name in OWN_FRAGMENTS:
+        response = anonymous_client.get(at(name), headers=headers)
+        assert response.status_code == 200
+        assert response["HX-Redirect"] == "/accounts/login/?next=/predictions/"
+        assert response.content == b""

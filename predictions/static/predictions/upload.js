@@ -57,6 +57,9 @@ function send({ file, card }) {
   };
   request.onloadend = () => {
     running -= 1;
+    // Who is no longer logged in was led to the log-in, and comes back here.
+    const page = request.responseURL;
+    if (page && new URL(page).pathname !== form.dataset.action) return window.location.assign(page);
     const address = request.getResponseHeader("Location");
     if (single && address) return window.location.assign(address);
     replace(card, request.responseText, file.name);

@@ -1,0 +1,38 @@
+"""Views that are no pages: where to go on after the log-in that is needed first."""
+
+from collections.abc import Callable
+from functools import wraps
+from urllib.parse import urlsplit
+
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import resolve_url
+from django.views.decorators.http import require_POST, require_safe
+from django_htmx.http import HttpResponseClientRedirect
+
+View = Callable[..., HttpResponse]
+
+
+def action(view: View) -> View:
+    """Let users POST to a view, which answers nothing else."""
+    return require_POST(_back_to_the_page(view))
+
+
+def fragment(view: View) -> View:
+    """Let users GET a part of a page."""
+    return require_safe(_back_to_the_page(view))
+
+
+def _back_to_the_page(view: View) -> View:
+    """Send whoever must log in first back to the page that asked; the view itself is none."""
+
+    @wraps(view)
+    def checked(request: HttpRequest, *args, **kwargs) -> HttpResponse:
+        if request.user.is_authenticated:
+            return view(request, *args, **kwargs)
+        page = urlsplit(request.headers.get("Referer", ""))
+        here = page.netloc == request.get_host()
+        response = redirect_to_login(page.path if here else resolve_url("home"))
+        return HttpResponseClientRedirect(response.url) if request.htmx else response
+
+    return checked
