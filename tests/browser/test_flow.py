@@ -150,6 +150,18 @@ def test_a_lost_connection_is_told(redis_server, logged_in: Page, make_image):
     expect(page).to_have_url(RESULT)
 
 
+def test_an_ended_session_leads_to_the_log_in_and_back(logged_in: Page, make_image):
+    page = logged_in
+    page.context.clear_cookies(name="sessionid")
+    page.locator("#photos").set_input_files(file("a.png", make_image("PNG")))
+    page.wait_for_url("**/accounts/login/?next=/")
+    page.get_by_label("Username").fill("grace")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_url("**/")
+    expect(page.locator("#photos")).to_be_attached()
+
+
 def test_faces_are_chosen_by_box_and_by_keyboard(worker, logged_in: Page, grace, astronaut: bytes):
     from tests.support import records
 
