@@ -84,10 +84,13 @@ def find_duplicate(owner, sha256: str) -> Prediction | None:
     )
 
 
-def submit(owner, upload: Upload, *, force: bool = False) -> tuple[Prediction, bool]:
+def submit(
+    owner, upload: Upload, *, force: bool = False, key: IdempotencyKey | None = None
+) -> tuple[Prediction, bool]:
     """Store a photo with its queued prediction; return it and whether it is new.
 
-    A byte-identical photo of the same owner returns the existing record unless ``force``.
+    A byte-identical photo of the same owner returns the existing record unless ``force``. What is
+    new is tied to ``key``, the request's, in the same transaction.
     ``owner`` None is the gallery, whose few pictures find room always. Raises QueueFull, and
     NotAllowed (account_deleted) where the owner goes at this moment.
     """
@@ -117,6 +120,8 @@ def submit(owner, upload: Upload, *, force: bool = False) -> tuple[Prediction, b
             if existing is None:
                 photo.save(force_insert=True)
                 prediction = Prediction.objects.create(owner=owner, photo=photo)
+                if key is not None:
+                    key.predictions.add(prediction)
     except BaseException:
         delete_files(photo.file_names())
         raise

@@ -42,11 +42,14 @@ def idempotent(view: Callable[..., Response]) -> Callable[..., Response]:
 
     The answer names in ``predictions`` which records it speaks of, and goes when one of them does;
     None says that it is not to be repeated.
-    Errors are not kept: the next request with the key is tried anew.
+    Errors are not kept: the next request with the key is tried anew. The view finds the key's row
+    as ``request.idempotency_key``, to which it ties what it makes, so that a request whose process
+    was lost makes nothing a second time.
     """
 
     @wraps(view)
     def answer(self, request: Request, *args, **kwargs) -> Response:
+        request.idempotency_key = None
         key = request.headers.get("Idempotency-Key")
         if key is None:
             return view(self, request, *args, **kwargs)
@@ -59,6 +62,7 @@ def idempotent(view: Callable[..., Response]) -> Callable[..., Response]:
             return Response(
                 row.body, row.status, headers={**row.headers, "Idempotency-Replayed": "true"}
             )
+        request.idempotency_key = row
         try:
             response = view(self, request, *args, **kwargs)
             _keep(row, response)
@@ -75,7 +79,6 @@ def _claim(request: Request, key: str, fingerprint: str) -> tuple[IdempotencyKey
     keys = IdempotencyKey.objects.filter(owner=request.user, key=key)
     now = timezone.now()
     keys.filter(created_at__lt=now - ANSWERS_KEPT).delete()
-    keys.filter(status=None, created_at__lt=now - LOST_AFTER).delete()
     try:
         with transaction.atomic():
             row = IdempotencyKey.objects.create(
@@ -86,9 +89,12 @@ def _claim(request: Request, key: str, fingerprint: str) -> tuple[IdempotencyKey
         row = keys.first()
     if row is not None and row.fingerprint != fingerprint:
         raise KeyReused
-    if row is None or row.status is None:
+    if row is not None and row.status is not None:
+        return row, False
+    lost = keys.filter(status=None, created_at__lt=now - LOST_AFTER)
+    if row is None or not lost.update(created_at=now):
         raise StillAnswering
-    return row, False
+    return row, True
 
 
 def _keep(row: IdempotencyKey, response: Response) -> None:

@@ -111,9 +111,7 @@ class PredictionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Generi
         if len(images) > 1:
             raise ValidationError({"image": ["Send one photo here, or several to batch/."]})
         form = self._form(UploadSerializer)
-        prediction, is_new = services.submit(
-            request.user, uploads.validate(form["image"]), force=form["force"]
-        )
+        prediction, is_new = self._submit(uploads.validate(form["image"]), form["force"])
         headers = self._wait([prediction])
         if prediction.is_deleted:
             raise Http404
@@ -153,8 +151,7 @@ class PredictionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Generi
         for index, image in enumerate(form["image"]):
             outcome = {"index": index, "name": uploads.clean_name(image.name or "")}
             try:
-                upload = uploads.validate(image)
-                prediction, is_new = services.submit(request.user, upload, force=form["force"])
+                prediction, is_new = self._submit(uploads.validate(image), form["force"])
             except (uploads.UploadError, services.QueueFull, services.NotAllowed) as error:
                 outcome |= self._refused(error)
             else:
@@ -177,6 +174,15 @@ class PredictionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Generi
         response = Response(answer.data, status.HTTP_207_MULTI_STATUS, headers=headers)
         response.predictions = taken if is_final else None
         return response
+
+    def _submit(self, upload: uploads.Upload, force: bool) -> tuple[Prediction, bool]:
+        """Submit a photo, unless a lost request under the same key has done so already."""
+        key = self.request.idempotency_key
+        if key is not None:
+            made = key.predictions.select_related("photo").filter(photo__sha256=upload.sha256)
+            if prediction := made.first():
+                return prediction, True
+        return services.submit(self.request.user, upload, force=force, key=key)
 
     def _refused(self, error: Exception) -> dict:
         problem, _headers = describe(error, self.request)

@@ -119,13 +119,20 @@ def test_a_key_is_forgotten_after_a_day(client, make_image):
     assert Prediction.objects.count() == 2
 
 
-def test_a_request_whose_process_died_blocks_its_key_for_a_while_only(client, make_image):
-    send(client, make_image("PNG"))
+def test_a_request_whose_process_died_blocks_its_key_for_a_while_and_makes_nothing_twice(
+    client, make_image
+):
+    content = make_image("PNG")
+    first = send(client, content, force="true")
     IdempotencyKey.objects.update(status=None)
-    problem = assert_problem(send(client, make_image("PNG")), 409, "idempotency_key_in_use")
-    assert problem["detail"]
+    assert_problem(send(client, content, force="true"), 409, "idempotency_key_in_use")
     IdempotencyKey.objects.update(created_at=timezone.now() - LOST_AFTER - timedelta(seconds=1))
-    assert send(client, make_image("PNG")).status_code == 200
+    assert_problem(send(client, content), 422, "idempotency_key_reused")
+    again = send(client, content, force="true")
+    assert again.status_code == 202
+    assert again.json()["id"] == first.json()["id"]
+    assert Prediction.objects.count() == 1
+    assert send(client, content, force="true")["Idempotency-Replayed"] == "true"
 
 
 @pytest.mark.django_db(transaction=True)
