@@ -153,11 +153,26 @@ def test_so_many_files_at_a_time(client, queue, monkeypatch):
     refused = client.get(EXPORT)
     assert_problem(refused, 503, "too_many_exports")
     assert int(refused["Retry-After"]) > 0
-    held[0].close()
-    held[0].close()
+    assert held[0].getvalue()
     assert export(client, "csv")
     assert client.get(EXPORT).status_code == 200
     assert_problem(client.get(EXPORT), 503, "too_many_exports")
+
+
+def test_a_reader_who_leaves_gives_the_place_back_once():
+    slots = Slots(1)
+    left = slots.take(iter_forever())
+    assert slots.take(iter_forever()) is None
+    assert next(iter(left)) == "line"
+    left.close()
+    left.close()
+    assert slots.take(iter_forever()) is not None
+    assert slots.take(iter_forever()) is None
+
+
+def iter_forever():
+    while True:
+        yield "line"
 
 
 def test_an_unknown_kind_is_refused(client):
