@@ -5,6 +5,7 @@ import gzip
 
 import numpy as np
 import pytest
+import torch
 
 from training.data import VOTE_COLUMNS, VOTES, load_fer2013
 
@@ -16,6 +17,13 @@ def drawn_face(label: int, random: np.random.Generator) -> np.ndarray:
     face = random.integers(60, 120, (48, 48))
     face[6 * label : 6 * label + 6] += 100
     return face.astype(np.uint8)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Leave the other processor to the tests that run beside: threads that wait for each other
+    lose far more than half of their speed to a neighbour."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
