@@ -140,6 +140,8 @@ def run(processes: Processes) -> None:
     from django.conf import settings
     from django.db import connections
 
+    if not Path(settings.MODEL_PATH).is_file():
+        sys.exit(f"There is no network in {settings.MODEL_PATH}: no photo could be analysed.")
     call_command("migrate", verbosity=0)
     call_command("collectstatic", verbosity=0, interactive=False)
     make_first_admin()

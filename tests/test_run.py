@@ -187,3 +187,12 @@ def test_a_folder_that_is_none(start, tmp_path):
     assert re.fullmatch(
         r"The data directory .* cannot be used: Not a directory\.\n", runner.output()
     )
+
+
+def test_without_a_network_it_says_so_at_once(start, tmp_path):
+    network = tmp_path / "missing.onnx"
+    runner = start(MODEL_PATH=str(network), DATA_DIR=str(tmp_path / "data"))
+    assert runner.process.wait(timeout=60) == 1
+    assert runner.output().endswith(
+        f"There is no network in {network}: no photo could be analysed.\n"
+    )
