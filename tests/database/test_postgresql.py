@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 MODULES = ["predictions/test_services.py", "predictions/test_sweep.py"]
 MODULES += ["webhooks/test_deliveries.py", "api/test_batch.py", "api/test_explanation.py"]
 MODULES += ["api/test_idempotency.py", "api/test_reports.py"]
