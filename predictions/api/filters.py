@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
 from django_filters import rest_framework as filters
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
@@ -62,5 +63,9 @@ class PredictionFilter(filters.FilterSet):
         "created_at", "lt", validators=[validate_moment], help_text="ISO 8601, exclusive."
     )
     model_version = extend_schema_field({"type": "string", "pattern": "^[!-~]{1,60}$"})(
-        filters.CharFilter(help_text="Version of the network, as in `model`.")
+        filters.CharFilter(
+            strip=False,
+            validators=[RegexValidator(r"\A[!-~]{1,60}\Z", "This is no version.")],
+            help_text="Version of the network, as in `model`.",
+        )
     )

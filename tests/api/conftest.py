@@ -75,7 +75,9 @@ def web(transactional_db, static_files):
 
     processes = Processes()
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        command = [sys.executable, *WEB, "--bind", f"fd://{listener.fileno()}"]
+        # An address that is too long for gunicorn would never reach the site.
+        command = [sys.executable, *WEB, "--limit-request-line", "0"]
+        command += ["--bind", f"fd://{listener.fileno()}"]
         processes.start("web", command, pass_fds=[listener.fileno()])
         yield listener.getsockname()
         processes.stop("web")
