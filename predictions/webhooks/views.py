@@ -1,5 +1,8 @@
 """The pages of a user's webhooks and their deliveries."""
 
+from collections.abc import Callable
+from functools import partial
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
@@ -77,23 +80,25 @@ def delete(request: HttpRequest, pk) -> HttpResponse:
 @action
 def test(request: HttpRequest, pk) -> HttpResponse:
     webhook = owned(request, pk)
-    try:
-        services.test(webhook)
-    except NotAllowed as error:
-        messages.error(request, f"{error.detail} ({error.code})")
-    else:
-        messages.success(request, _("The test is on its way: load this page again to see it."))
-    return redirect(webhook)
+    done = _("The test is on its way: load this page again to see it.")
+    return _send(request, webhook, partial(services.test, webhook), done)
 
 
 @action
 def send_again(request: HttpRequest, pk, delivery_pk) -> HttpResponse:
     webhook = owned(request, pk)
     delivery = get_object_or_404(webhook.deliveries, pk=delivery_pk)
+    done = _("The message is on its way again.")
+    return _send(request, webhook, partial(services.send_again, delivery), done)
+
+
+def _send(
+    request: HttpRequest, webhook: Webhook, send: Callable[[], object], done: str
+) -> HttpResponse:
     try:
-        services.send_again(delivery)
+        send()
     except NotAllowed as error:
         messages.error(request, f"{error.detail} ({error.code})")
     else:
-        messages.success(request, _("The message is on its way again."))
+        messages.success(request, done)
     return redirect(webhook)

@@ -8,6 +8,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -94,12 +95,10 @@ class RawServer:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
-            with connection:
-                try:
-                    connection.recv(65536)
-                    self._behave(connection)
-                except OSError:
-                    pass  # The other side has gone, which is what it was to do.
+            # The other side may go, which is what it is to do.
+            with connection, suppress(OSError):
+                connection.recv(65536)
+                self._behave(connection)
 
     def close(self) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
