@@ -24,6 +24,10 @@ ADVICE = {
     "detector_missing": "The face detector is not installed: the whole picture counts as one face.",
     "face_small": "A face has fewer pixels than the network needs: read its answer with care.",
     "faces_left_out": "There are more faces than one analysis holds: the largest are shown.",
+    "photo_turned": "The photo seems to be turned: a face is clearer on another side of it.",
+    "too_dark": "The photo is too dark to read a face well: take it in more light.",
+    "face_turned": "The largest face is turned aside: one seen from the front is read better.",
+    "looks_drawn": "The largest face looks drawn: the network has learned from photographs.",
 }
 
 
@@ -146,30 +150,18 @@ def title(face: "Face") -> str:
 
 
 def write_annotated(photo: "Photo", analysis: "Analysis", path: Path) -> None:
-    """Write a copy of the photo with a box and a label on every face.
+    """Write a copy of the photo with a box and a label on every face, numbered if several.
 
     Raises OSError or ValueError where the file cannot be written in the format of its name.
     """
-    from PIL import ImageDraw, ImageFont
+    from mlcore.drawing import Mark, annotate
 
-    image = photo.image.copy()
-    draw = ImageDraw.Draw(image)
-    unit = max(1, round(max(image.size) / 400))
-    font = ImageFont.load_default(max(11, 7 * unit))
-    scale = image.width / photo.width
-    for face in reversed(analysis.faces):
-        box = face.box
-        left, top = box.x * scale, box.y * scale
-        right, bottom = left + box.width * scale, top + box.height * scale
-        draw.rectangle((left, top, right, bottom), outline="white", width=2 * unit)
-        draw.rectangle((left, top, right, bottom), outline="black", width=unit)
-        x0, y0, x1, y1 = draw.textbbox((0, 0), title(face), font=font)
-        width, height = x1 - x0 + 4 * unit, y1 - y0 + 4 * unit
-        x = min(left, max(image.width - width, 0))
-        y = top - height if top >= height else min(bottom, image.height - height)
-        draw.rectangle((x, y, x + width, y + height), fill="black")
-        draw.text((x + 2 * unit - x0, y + 2 * unit - y0), title(face), fill="white", font=font)
-    image.save(path)
+    numbered = len(analysis.faces) > 1
+    marks = [
+        Mark(**asdict(face.box), text=f"{index} {title(face)}" if numbered else title(face))
+        for index, face in enumerate(analysis.faces)
+    ]
+    annotate(photo.image, marks, photo.width).save(path)
 
 
 if __name__ == "__main__":

@@ -9,13 +9,20 @@ import numpy as np
 from PIL import Image
 
 from mlcore.classification import EmotionClassifier
-from mlcore.detection import Box, Detection, detect_faces, detector_available
+from mlcore.detection import (
+    Box,
+    Detection,
+    detect_faces,
+    detector_available,
+    is_photo_turned,
+)
 from mlcore.explanation import draw_map, occlusion_map
 from mlcore.framing import crop_face, whole_picture
 from mlcore.images import MAX_PIXELS, Photo, Source, load_photo
 from mlcore.labels import LABELS
 from mlcore.model_info import ModelInfo
 from mlcore.preprocessing import FACE_SIZE
+from mlcore.quality import is_dark, is_turned, looks_drawn
 
 MAX_FACES = 64
 """Of a crowd, the largest faces are analysed."""
@@ -56,7 +63,10 @@ class Analysis:
     ``width`` and ``height`` are the pixels of the upright original. ``advice`` holds stable words
     that help to get or to read an answer: ``no_face``; ``detector_missing`` (the whole picture
     counted as one face); ``face_small`` (a face has fewer pixels than those that the network
-    learned from); ``faces_left_out`` (there are more than MAX_FACES).
+    learned from); ``faces_left_out`` (there are more than MAX_FACES); ``photo_turned`` (it lies on
+    its side or stands on its head; see mlcore.detection); and of the largest face ``too_dark``
+    (also of a photo without a face), ``face_turned`` (it shows its side) and ``looks_drawn``;
+    mlcore.quality says how these three were measured.
     """
 
     faces: tuple[Face, ...]
@@ -113,6 +123,8 @@ class EmotionAnalyser:
                 advice.append("no_face")
             if len(found) > MAX_FACES:
                 advice.append("faces_left_out")
+            if is_photo_turned(photo, found):
+                advice.append("photo_turned")
         detected = time.perf_counter()
         crops = [
             whole_picture(photo) if face.box == whole else crop_face(photo, face.box)
@@ -120,6 +132,12 @@ class EmotionAnalyser:
         ]
         if any(crop.width < FACE_SIZE for crop in crops):
             advice.append("face_small")
+        if is_dark(crops[0] if crops else photo.image):
+            advice.append("too_dark")
+        if detections and is_turned(detections[0].points):
+            advice.append("face_turned")
+        if detections and detections[0].box != whole and looks_drawn(crops[0]):
+            advice.append("looks_drawn")
         rows = self._classifier.predict(crops)
         faces = tuple(
             self._face(detection, row) for detection, row in zip(detections, rows, strict=True)

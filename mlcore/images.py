@@ -134,6 +134,7 @@ def _fitted(size: tuple[int, int], max_side: int) -> tuple[int, int]:
 def _upright(image: Image.Image, size: tuple[int, int], max_side: int) -> Photo:
     image.load()
     transpose = _UPRIGHT.get(_orientation(image))
+    profile = image.info.get("icc_profile")
     # Colour keys and indices cannot be averaged, so such pixels get their colours first.
     if image.has_transparency_data and image.mode != "RGBA":
         image = image.convert("RGBA")
@@ -143,6 +144,8 @@ def _upright(image: Image.Image, size: tuple[int, int], max_side: int) -> Photo:
     if image.size != fitted:
         image = image.resize(fitted, Image.Resampling.BICUBIC, reducing_gap=2.0)
     image = _as_rgb(image)
+    if profile:
+        image = _as_srgb(image, profile)
     if transpose is not None:
         image = image.transpose(transpose)
         if transpose in _SWAPS_SIDES:
@@ -166,6 +169,21 @@ def _as_rgb(image: Image.Image) -> Image.Image:
         return _from_deep_grey(np.asarray(image, dtype=np.float32))
     # A copy, even of an RGB picture: the caller's own must not change with ours.
     return image.convert("RGB")
+
+
+def _as_srgb(image: Image.Image, profile: bytes) -> Image.Image:
+    """Bring colours that were stored for a wider screen to sRGB, which a picture without a
+    profile is taken for. A profile that nobody can read changes nothing."""
+    from PIL import ImageCms
+
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        is_rgb = source.profile.xcolor_space.strip() == "RGB"
+        if not is_rgb or "srgb" in ImageCms.getProfileDescription(source).lower():
+            return image
+        return ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"))
+    except (ImageCms.PyCMSError, OSError):
+        return image
 
 
 def _from_deep_grey(values: np.ndarray) -> Image.Image:

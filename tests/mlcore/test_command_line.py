@@ -45,7 +45,7 @@ def test_a_person_gets_the_word_the_emoji_and_seven_numbers(portrait, tiny_model
 
 
 def test_a_program_gets_one_object_a_line(portrait, tiny_model, tmp_path):
-    Image.new("RGB", (300, 200)).save(tmp_path / "blank.png")
+    Image.new("RGB", (300, 200), "grey").save(tmp_path / "blank.png")
     done = mlcore("--json", portrait, tmp_path / "blank.png", "--model", tiny_model)
     face_record, blank_record = map(json.loads, done.stdout.splitlines())
     (face,) = face_record["faces"]

