@@ -45,6 +45,7 @@ MODEL_PATH = env("MODEL_PATH", default="") or str(
 )
 RETENTION_DAYS = env.int("RETENTION_DAYS", 0)
 SIGNUP_OPEN = env.bool("SIGNUP_OPEN", True)
+STAFF_SEES_PHOTOS = env.bool("STAFF_SEES_PHOTOS", False)
 
 # Webhooks: where they may lead, and the site's own address for the links in them.
 WEBHOOKS_ALLOW_PRIVATE = env.bool("WEBHOOKS_ALLOW_PRIVATE", False)
@@ -65,6 +66,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
     "rest_framework",
     "knox",
     "django_filters",
@@ -87,6 +89,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "predictions.maintenance.MaintenanceMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "predictions.api.throttling.RateLimitMiddleware",
 ]
@@ -104,6 +107,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "emotionsite.context.privacy",
             ],
         },
     },
@@ -169,6 +173,7 @@ CELERY_BEAT_SCHEDULE = {
     "forget": {"task": "predictions.forget", "schedule": 600.0, "options": {"expires": 600.0}},
     "deliver": {"task": "webhooks.deliver", "schedule": 5.0, "options": {"expires": 5.0}},
     "forget-deliveries": {"task": "webhooks.forget", "schedule": 3600.0},
+    "forget-sessions": {"task": "accounts.forget_sessions", "schedule": 86_400.0},
     "remove-orphans": {"task": "predictions.remove_orphans", "schedule": 86_400.0},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
@@ -234,13 +239,22 @@ ACCOUNT_LOGOUT_REDIRECT_URL = "home"
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_USERNAME_MIN_LENGTH = 3
 ACCOUNT_EMAIL_NOTIFICATIONS = True
+# A link to a new password goes to one's address: to change that takes the password, too.
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
 
 # Mail: without EMAIL_URL messages go to the log, so that a password can be reset on a laptop.
+# Where mail arrives, an address is verified before its first log-in: links to new passwords are
+# sent there, and nobody takes another's address.
 EMAIL_URL = env("EMAIL_URL", default="")
 vars().update(env.email_url_config(EMAIL_URL or "consolemail://"))
 DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", default="Emotionsite <noreply@localhost>")
 ACCOUNT_EMAIL_VERIFICATION = "mandatory" if EMAIL_URL else "none"
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+
+# Second factor: https://docs.allauth.org/en/latest/mfa/configuration.html
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_TOTP_ISSUER = "Emotionsite"
+MFA_ALLOW_UNVERIFIED_EMAIL = not EMAIL_URL
 
 # How many proxies before us each add an address to X-Forwarded-For; rate limits count by address.
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", 0)
@@ -299,6 +313,7 @@ SPECTACULAR_SETTINGS = {
 # Language and time: a language that only Django and allauth speak would be mixed into our English.
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"
@@ -347,7 +362,11 @@ LOGGING = {
             "()": structlog.stdlib.ProcessorFormatter,
             "processor": structlog.processors.JSONRenderer()
             if LOG_JSON
-            else structlog.dev.ConsoleRenderer(colors=False),
+            # Where rich is installed, it would write the values of variables, of which some are
+            # private.
+            else structlog.dev.ConsoleRenderer(
+                colors=False, exception_formatter=structlog.dev.plain_traceback
+            ),
             "foreign_pre_chain": _shared_processors,
         }
     },
@@ -369,4 +388,5 @@ if SENTRY_DSN := env("SENTRY_DSN", default=""):
         raise ImproperlyConfigured(
             "SENTRY_DSN needs sentry-sdk: pip install '.[deploy]'."
         ) from error
-    sentry_sdk.init(SENTRY_DSN, send_default_pii=False)
+    # Variables and forms hold names, addresses and what photos are called.
+    sentry_sdk.init(SENTRY_DSN, include_local_variables=False, max_request_body_size="never")

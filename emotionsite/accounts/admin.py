@@ -1,18 +1,66 @@
-"""The admin: users, and the tokens by which programs act as them."""
+"""The admin: users, their second factors, and the tokens by which programs act as them."""
 
 from allauth.account.decorators import secure_admin_login
+from allauth.account.utils import get_next_redirect_url
+from allauth.mfa.admin import Authenticator
 from django.contrib import admin
-from django.contrib.auth.admin import UserAdmin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 
-from emotionsite.accounts.models import ApiToken, User
+from emotionsite.accounts import user_admin  # noqa: F401 - importing registers it
+from emotionsite.accounts.models import ApiToken
+from predictions.admin.read_only import ReadOnlyAdmin
 
-admin.site.register(User, UserAdmin)
-# One way in for everybody, with its limit on guesses; the admin's own log-in has none.
-admin.site.login = secure_admin_login(admin.site.login)
+
+@secure_admin_login
+def enter(request: HttpRequest, extra_context: dict | None = None) -> HttpResponse:
+    """Let staff go on; the site's log-in has made sure that they are who they say.
+
+    The admin's own form would take a password alone, without limit on guesses or second factor.
+    """
+    return redirect(get_next_redirect_url(request) or "admin:index")
+
+
+def change_password(request: HttpRequest, extra_context: dict | None = None) -> HttpResponse:
+    """Lead to the site's own page, which limits guesses at the old password and tells its owner."""
+    return redirect("account_change_password")
+
+
+admin.site.login = enter
+admin.site.password_change = change_password
+
+# The class that comes with it shows the secrets.
+admin.site.unregister(Authenticator)
+
+
+@admin.register(Authenticator)
+class AuthenticatorAdmin(ReadOnlyAdmin):
+    """Who has a second factor, to be deleted for somebody who lost phone and recovery codes."""
+
+    list_display = ("user", "type", "created_at", "last_used_at")
+    list_filter = ("type",)
+    list_select_related = ("user",)
+    search_fields = ("user__username", "user__email")
+    fields = readonly_fields = list_display
+
+    def delete_model(self, request: HttpRequest, obj: Authenticator) -> None:
+        self.delete_queryset(request, Authenticator.objects.filter(pk=obj.pk))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Authenticator]) -> None:
+        """Take recovery codes along that nothing else is left for.
+
+        They would come back to life with the next app that their user sets up.
+        """
+        users = set(queryset.values_list("user", flat=True))
+        queryset.delete()
+        left = Authenticator.objects.filter(user__in=users)
+        apps = left.exclude(type=Authenticator.Type.RECOVERY_CODES)
+        left.exclude(user__in=apps.values("user")).delete()
 
 
 @admin.register(ApiToken)
-class ApiTokenAdmin(admin.ModelAdmin):
+class ApiTokenAdmin(ReadOnlyAdmin):
     """Which programs have access, to be revoked in need; nobody makes a token for another user."""
 
     list_display = ("user", "name", "scope", "created", "last_used_at", "expiry")
@@ -20,9 +68,3 @@ class ApiTokenAdmin(admin.ModelAdmin):
     list_select_related = ("user",)
     search_fields = ("name", "user__username", "user__email")
     fields = readonly_fields = list_display
-
-    def has_add_permission(self, request) -> bool:
-        return False
-
-    def has_change_permission(self, request, obj=None) -> bool:
-        return False

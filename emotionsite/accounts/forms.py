@@ -1,13 +1,19 @@
-"""Forms of the account page."""
+"""Forms of the account pages."""
 
 from datetime import timedelta
 
+from allauth.core import ratelimit
 from django import forms
+from django.conf import settings
+from django.core.validators import MaxValueValidator
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from emotionsite.accounts.models import ApiToken
 
 NEVER = "never"
+MOST_DAYS = 3650
+"""For which a user may keep photos by a choice; without one there may be no end."""
 
 
 class TokenForm(forms.ModelForm):
@@ -38,21 +44,61 @@ class TokenForm(forms.ModelForm):
         return None if days == NEVER else timedelta(days=int(days))
 
 
-class DeleteAccountForm(forms.Form):
-    """The password once more, before everything is deleted."""
+class RetentionForm(forms.Form):
+    """After how many days a user's photos go; it may be sooner than the site has it, not later."""
+
+    days = forms.IntegerField(
+        label=_("Delete my photos and results after this many days"),
+        required=False,
+        min_value=1,
+        help_text=_("Leave it empty to follow the site. A number can only shorten its time."),
+    )
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        days = self.fields["days"]
+        most = min(settings.RETENTION_DAYS or MOST_DAYS, MOST_DAYS)
+        days.max_value = days.widget.attrs["max"] = most
+        days.validators.append(MaxValueValidator(days.max_value))
+
+
+class ConfirmForm(forms.Form):
+    """The password once more, before something is erased.
+
+    An account that its operator gave no password is confirmed by its username.
+    """
 
     password = forms.CharField(
         label=_("Password"),
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )
+    username = forms.CharField(
+        label=_("Your username"),
+        help_text=_("Your account has no password: type the username instead."),
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
 
-    def __init__(self, *args, user, **kwargs) -> None:
+    def __init__(self, *args, request: HttpRequest, **kwargs) -> None:
         super().__init__(*args, **kwargs)
-        self.user = user
+        self.request = request
+        del self.fields["username" if request.user.has_usable_password() else "password"]
 
     def clean_password(self) -> str:
+        self._count()
         password = self.cleaned_data["password"]
-        if not self.user.check_password(password):
+        if not self.request.user.check_password(password):
             raise forms.ValidationError(_("This is not your password."))
         return password
+
+    def clean_username(self) -> str:
+        self._count()
+        username = self.cleaned_data["username"]
+        if username != self.request.user.username:
+            raise forms.ValidationError(_("This is not your username."))
+        return username
+
+    def _count(self) -> None:
+        """Let nobody guess on and on; the page that confirms who one is has the same limit."""
+        if not ratelimit.consume(self.request, action="reauthenticate", user=self.request.user):
+            raise forms.ValidationError(_("These were too many attempts: wait a minute."))

@@ -21,6 +21,9 @@ class User(AbstractUser):
 
     notice_version = models.CharField(max_length=20, blank=True, editable=False)
     notice_accepted_at = models.DateTimeField(null=True, blank=True, editable=False)
+    retention_days = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="Empty: as long as the site keeps everybody's photos."
+    )
 
     @property
     def has_accepted_notice(self) -> bool:

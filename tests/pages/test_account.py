@@ -1,4 +1,4 @@
-"""The account: facts, tokens, passwords, addresses, and leaving."""
+"""The account: facts, tokens, passwords and addresses."""
 
 import re
 from collections.abc import Callable
@@ -13,9 +13,10 @@ from tests.pages.conftest import PASSWORD
 
 def test_shows_what_is_known(queue, client):
     prediction = queue()
-    html = client.get("/account/").content.decode()
-    assert "ada@example.org" in html
-    assert f"1 photo, {prediction.photo.bytes / 1024:.1f}\xa0KB" in html
+    assert "ada@example.org" in client.get("/account/").content.decode()
+    html = client.get("/account/privacy/").content.decode()
+    assert "<dt>Photos</dt><dd>1</dd>" in html
+    assert f"{prediction.photo.bytes / 1024:.1f}\xa0KB" in html
 
 
 class TestTokens:
@@ -45,7 +46,7 @@ class TestTokens:
     def test_new_token_works_and_is_shown_once(self, create, call, client):
         token = create()
         assert call(token).status_code == 200
-        response = client.get("/account/")
+        response = client.get("/account/tokens/")
         html = response.content.decode()
         assert token not in html
         assert f"<code>{token[:8]}…</code>" in html
@@ -53,15 +54,15 @@ class TestTokens:
         assert "no-store" in response["Cache-Control"]
 
     def test_the_page_says_what_a_token_is_for_and_when_it_was_used(self, create, call, client):
-        assert "No program acts for you" in client.get("/account/").content.decode()
+        assert "No program acts for you" in client.get("/account/tokens/").content.decode()
         token = create(name="<Camera>", scope="read")
-        html = client.get("/account/").content.decode()
+        html = client.get("/account/tokens/").content.decode()
         assert "<strong>&lt;Camera&gt;</strong>" in html
         assert '<span class="badge">read only</span>' in html
         assert "Revoke &lt;Camera&gt;" in html
         assert "<dt>Last used</dt><dd>never</dd>" in html
         call(token)
-        assert "<dt>Last used</dt><dd><time" in client.get("/account/").content.decode()
+        assert "<dt>Last used</dt><dd><time" in client.get("/account/tokens/").content.decode()
 
     def test_a_token_to_read_reads_until_it_is_revoked(
         self, create, call, client, owner, analyse, stranger_client
@@ -77,7 +78,7 @@ class TestTokens:
         revoke = f"/account/tokens/{owner.auth_token_set.get().token_key}/revoke/"
         assert stranger_client.post(revoke).status_code == 404
         assert call(token, "get", address).status_code == 200
-        assert client.post(revoke)["Location"] == "/account/"
+        assert client.post(revoke)["Location"] == "/account/tokens/"
         assert call(token, "get", address).status_code == 401
         assert client.post(revoke).status_code == 404
 
@@ -95,13 +96,13 @@ class TestTokens:
     def test_lives_without_end_where_that_was_asked_for(self, create, call, client, owner):
         token = create(days="never")
         assert owner.auth_token_set.get().expiry is None
-        assert "<dt>Expires</dt><dd>never</dd>" in client.get("/account/").content.decode()
+        assert "<dt>Expires</dt><dd>never</dd>" in client.get("/account/tokens/").content.decode()
         assert call(token).status_code == 200
 
     def test_an_expired_token_is_refused_and_no_longer_listed(self, create, call, client, owner):
         token = create()
         owner.auth_token_set.update(expiry=timezone.now())
-        assert token[:8] not in client.get("/account/").content.decode()
+        assert token[:8] not in client.get("/account/tokens/").content.decode()
         assert call(token).status_code == 401
 
     def test_there_is_a_limit(self, create, client, owner):
@@ -123,30 +124,6 @@ class TestTokens:
         html = client.post("/account/tokens/", form).content.decode()
         assert 'class="field invalid"' in html
         assert not owner.auth_token_set.exists()
-
-
-class TestLeaving:
-    def test_wrong_password_deletes_nothing(self, client, owner):
-        html = client.post("/account/delete/", {"password": "wrong"}).content.decode()
-        assert "This is not your password" in html
-        owner.refresh_from_db()
-
-    def test_everything_goes(
-        self, client, owner, analyse, storage, django_capture_on_commit_callbacks
-    ):
-        from emotionsite.accounts.models import ApiToken, User
-        from predictions.models import Photo, Prediction
-
-        with django_capture_on_commit_callbacks(execute=True):
-            analyse()
-        ApiToken.objects.create(owner)
-        with django_capture_on_commit_callbacks(execute=True):
-            response = client.post("/account/delete/", {"password": PASSWORD}, follow=True)
-        assert "are deleted" in response.content.decode()
-        for model in (User, Photo, Prediction, ApiToken):
-            assert not model.objects.exists()
-        assert [path for path in storage.rglob("*") if path.is_file()] == []
-        assert client.get("/account/").status_code == 302
 
 
 class TestSigningIn:
@@ -179,7 +156,7 @@ class TestSigningIn:
         response = anonymous_client.post(
             "/accounts/password/reset/", {"email": owner.email}, follow=True
         )
-        assert "Look into your mailbox" in response.content.decode()
+        assert "Check your inbox" in response.content.decode()
         link = re.search(r"http://testserver(/\S+)", mail.outbox[0].body)[1]
         form = anonymous_client.get(link, follow=True)
         assert "Choose a new password" in form.content.decode()
@@ -199,9 +176,24 @@ class TestSigningIn:
         owner.refresh_from_db()
         assert owner.check_password(new)
 
-    def test_address_is_added(self, client, owner):
-        html = client.post(
-            "/accounts/email/", {"email": "new@example.org", "action_add": ""}, follow=True
-        ).content.decode()
-        assert "new@example.org" in html
-        assert "not verified" in html
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"email": "new@example.org", "action_add": ""},
+            {"email": "old@example.org", "action_remove": ""},
+            {"email": "old@example.org", "action_primary": ""},
+        ],
+    )
+    def test_addresses_change_once_the_password_is_given(self, client, owner, change):
+        for email, is_primary in ((owner.email, True), ("old@example.org", False)):
+            owner.emailaddress_set.create(email=email, primary=is_primary)
+        before = list(owner.emailaddress_set.values())
+        asked = client.post("/accounts/email/", change)
+        assert asked["Location"].startswith("/accounts/reauthenticate/")
+        assert 'class="errorlist' in client.post(asked["Location"], {"password": "no"}).text
+        assert list(owner.emailaddress_set.values()) == before
+        client.post("/accounts/email/", change)
+        page = client.post(asked["Location"], {"password": PASSWORD}, follow=True)
+        assert list(owner.emailaddress_set.values()) != before
+        assert ("new@example.org" in page.text) == ("action_add" in change)
+        assert "not verified" in page.text
