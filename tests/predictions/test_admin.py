@@ -18,12 +18,6 @@ ADD = "admin:predictions_demoimage_add"
 CHANGE = "admin:predictions_demoimage_change"
 
 
-@pytest.fixture
-def admin_client(client):
-    client.force_login(User.objects.create_superuser("root", "root@example.org"))
-    return client
-
-
 def form_of(content: bytes | None, **fields) -> dict:
     data = {
         "title": "A smile",
@@ -222,7 +216,9 @@ def test_admin_sees_the_work_but_no_photo(admin_client, owner, submit, astronaut
     )
 
 
-def test_admin_queues_and_cancels(admin_client, owner, submit, astronaut):
+def test_admin_queues_cancels_and_deletes(
+    admin_client, owner, submit, astronaut, make_image, stored_files
+):
     prediction = submit(owner, astronaut)
     act(admin_client, "cancel", prediction, model="prediction")
     prediction.refresh_from_db()
@@ -232,8 +228,10 @@ def test_admin_queues_and_cancels(admin_client, owner, submit, astronaut):
     act(admin_client, "analyse_again", prediction, model="prediction")
     prediction.refresh_from_db()
     assert prediction.status == Status.QUEUED
-    act(admin_client, "delete_selected", prediction, model="prediction")
+    others = submit(owner, make_image())
+    act(admin_client, "delete_selected", prediction, others, model="prediction")
     assert not Photo.objects.exists()
+    assert stored_files() == []
 
 
 def test_failed_analysis_says_why(admin_client, make_image):

@@ -1,25 +1,22 @@
-"""The admin: curating the gallery, and watching the work without seeing anybody's photo."""
+"""The gallery in the admin: adding pictures, putting them in order, publishing them."""
 
 from functools import partial
 
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db.models import Count
-from django.http import Http404, HttpRequest, HttpResponse
-from django.template.defaultfilters import filesizeformat
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.urls import path, reverse
 from django.utils.html import format_html
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.http import require_POST
 
 from predictions import gallery, services
-from predictions.models import DemoImage, Face, Prediction, Status
+from predictions.admin.actions import act_on_each
+from predictions.admin.several import add_several
+from predictions.models import DemoImage, Prediction, Status
 from predictions.pictures import stream
 from predictions.uploads import ACCEPT, UploadError, validate
-
-admin.site.site_header = admin.site.site_title = "Emotionsite"
-
-EMPTY = "–"
 
 
 class DemoImageForm(forms.ModelForm):
@@ -65,23 +62,6 @@ def answer(prediction: Prediction) -> str:
     return f"{prediction.emoji} {prediction.label}, {prediction.confidence:.0%}{unsure}"
 
 
-def act_on_each(
-    modeladmin: admin.ModelAdmin, request: HttpRequest, predictions, service, done: str
-) -> None:
-    """Call a service for each prediction, and say for how many it was possible."""
-    count, refusals = 0, set()
-    for prediction in predictions:
-        try:
-            service(prediction)
-            count += 1
-        except (services.NotAllowed, services.QueueFull) as error:
-            refusals.add(error.detail)
-    if count:
-        modeladmin.message_user(request, f"{count} {done}.", messages.SUCCESS)
-    for detail in sorted(refusals):
-        modeladmin.message_user(request, detail, messages.WARNING)
-
-
 @admin.register(DemoImage)
 class DemoImageAdmin(admin.ModelAdmin):
     form = DemoImageForm
@@ -103,6 +83,7 @@ class DemoImageAdmin(admin.ModelAdmin):
 
     class Media:
         css = {"all": ("predictions/admin.css",)}
+        js = (forms.Script("predictions/order.js", type="module"),)
 
     def get_fields(self, request, obj=None):
         return (
@@ -112,11 +93,30 @@ class DemoImageAdmin(admin.ModelAdmin):
         )
 
     def get_urls(self):
-        view = self.admin_site.admin_view(self.picture)
+        view = self.admin_site.admin_view
+        picture = view(self.picture)
         return [
-            path(f"<int:pk>/{kind}/", partial(view, kind=kind), name=f"demo-image-{kind}")
-            for kind in ("display", "thumbnail")
-        ] + super().get_urls()
+            path("several/", view(partial(add_several, self)), name="demo-image-several"),
+            path("order/", view(require_POST(self.order)), name="demo-image-order"),
+            *(
+                path(f"<int:pk>/{kind}/", partial(picture, kind=kind), name=f"demo-image-{kind}")
+                for kind in ("display", "thumbnail")
+            ),
+            *super().get_urls(),
+        ]
+
+    def order(self, request: HttpRequest) -> HttpResponse:
+        """Put pictures in the order of the ids in ``order``; answer all positions as JSON.
+
+        Whatever is no list of numbers with commas between them is answered 400, invalid_order.
+        """
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        ids = request.POST.get("order", "").split(",")
+        if not all(pk.isascii() and pk.isdigit() and len(pk) < 19 for pk in ids):
+            detail = "The order is a list of the ids of pictures, with commas between them."
+            return JsonResponse({"code": "invalid_order", "detail": detail}, status=400)
+        return JsonResponse({"positions": gallery.arrange([int(pk) for pk in ids])})
 
     def picture(self, request: HttpRequest, pk: int, kind: str) -> HttpResponse:
         """Stream a clean copy to staff, also of a picture that is not published."""
@@ -137,7 +137,7 @@ class DemoImageAdmin(admin.ModelAdmin):
 
     def _link(self, image: DemoImage, kind: str) -> str:
         if not getattr(image.prediction.photo, kind):
-            return EMPTY
+            return self.get_empty_value_display()
         source = reverse(f"{self.admin_site.name}:demo-image-{kind}", args=[image.pk])
         return format_html('<img class="demo-{}" src="{}" alt="{}">', kind, source, image.title)
 
@@ -154,11 +154,11 @@ class DemoImageAdmin(admin.ModelAdmin):
         else:
             super().save_model(request, obj, form, change)
 
-    @admin.action(description="Publish", permissions=["change"])
+    @admin.action(description=gettext_lazy("Publish"), permissions=["change"])
     def publish(self, request, queryset) -> None:
         self._set_published(request, queryset, True, "published")
 
-    @admin.action(description="Withdraw", permissions=["change"])
+    @admin.action(description=gettext_lazy("Withdraw"), permissions=["change"])
     def withdraw(self, request, queryset) -> None:
         self._set_published(request, queryset, False, "withdrawn")
 
@@ -167,74 +167,7 @@ class DemoImageAdmin(admin.ModelAdmin):
         text = ngettext("%d picture was %s.", "%d pictures were %s.", count)
         self.message_user(request, text % (count, done), messages.SUCCESS)
 
-    @admin.action(description="Analyse again", permissions=["change"])
+    @admin.action(description=gettext_lazy("Analyse again"), permissions=["change"])
     def analyse_again(self, request, queryset) -> None:
         predictions = [image.prediction for image in queryset.select_related("prediction__photo")]
         act_on_each(self, request, predictions, services.rerun, "pictures queued")
-
-
-class FaceInline(admin.TabularInline):
-    model = Face
-    # Without the owner's correction: the page promises that nobody else sees it.
-    fields = ("index", "label", "confidence", "unsure", "detection_confidence")
-    extra = 0
-    can_delete = False
-
-    def has_add_permission(self, request, obj=None) -> bool:
-        return False
-
-    def has_change_permission(self, request, obj=None) -> bool:
-        return False
-
-
-@admin.register(Prediction)
-class PredictionAdmin(admin.ModelAdmin):
-    """What was done, never the photo nor its name: those are its owner's."""
-
-    list_display = (
-        "created_at", "status", "owner", "label", "faces_found", "photo_size", "model_version",
-        "error_code",
-    )  # fmt: skip
-    list_filter = ("status", "label", "model_version", "error_code", "created_at")
-    list_select_related = ("owner", "photo")
-    search_fields = ("owner__username", "owner__email")
-    show_full_result_count = False
-    date_hierarchy = None
-    fields = (
-        "id", "owner", "status", "created_at", "sent_at", "started_at", "finished_at", "attempts",
-        "label", "confidence", "unsure", "advice", "photo_size", "timings", "model_name",
-        "model_version", "model_sha256", "error_code", "error_detail",
-    )  # fmt: skip
-    readonly_fields = fields
-    inlines = (FaceInline,)
-    actions = ("analyse_again", "cancel")
-
-    def has_add_permission(self, request) -> bool:
-        return False
-
-    def has_change_permission(self, request, obj=None) -> bool:
-        return False
-
-    def has_control_permission(self, request) -> bool:
-        """Whether this person may queue and cancel work, though nobody may edit a record."""
-        return request.user.has_perm("predictions.change_prediction")
-
-    def get_queryset(self, request):
-        return super().get_queryset(request).annotate(face_count=Count("faces"))
-
-    @admin.display(description="faces", ordering="face_count")
-    def faces_found(self, prediction: Prediction) -> int:
-        return prediction.face_count
-
-    @admin.display(description="photo", ordering="photo__bytes")
-    def photo_size(self, prediction: Prediction) -> str:
-        photo = prediction.photo
-        return f"{photo.width} × {photo.height}, {filesizeformat(photo.bytes)}"
-
-    @admin.action(description="Analyse again", permissions=["control"])
-    def analyse_again(self, request, queryset) -> None:
-        act_on_each(self, request, queryset, services.rerun, "predictions queued")
-
-    @admin.action(description="Cancel", permissions=["control"])
-    def cancel(self, request, queryset) -> None:
-        act_on_each(self, request, queryset, services.cancel, "predictions canceled")

@@ -1,0 +1,66 @@
+"""How an operator narrows a long list of predictions."""
+
+from datetime import timedelta
+
+from django.contrib import admin
+from django.db.models import Q
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from predictions.models import PredictionQuerySet, Status
+
+PATIENCE = timedelta(minutes=1)
+"""How long a photo may wait, and its analysis take, until somebody should look."""
+
+WAITING_SINCE = Coalesce("sent_at", "created_at")
+"""When a queued photo was sent to the workers; one that was not sent yet waits from its upload."""
+
+
+def stuck(predictions: PredictionQuerySet) -> PredictionQuerySet:
+    """Return those that wait, or are worked on, for longer than PATIENCE."""
+    limit = timezone.now() - PATIENCE
+    return predictions.annotate(waiting_since=WAITING_SINCE).filter(
+        Q(status=Status.QUEUED, waiting_since__lt=limit)
+        | Q(status=Status.RUNNING, started_at__lt=limit)
+    )
+
+
+class StuckFilter(admin.SimpleListFilter):
+    title = _("stuck")
+    parameter_name = "stuck"
+
+    def lookups(self, request, model_admin) -> list[tuple[str, str]]:
+        return [("yes", _("For more than a minute"))]
+
+    def queryset(self, request, queryset):
+        return stuck(queryset) if self.value() == "yes" else queryset
+
+
+class AgeFilter(admin.SimpleListFilter):
+    title = _("age")
+    parameter_name = "age"
+
+    AGES = {
+        "hour": timedelta(hours=1),
+        "day": timedelta(days=1),
+        "week": timedelta(days=7),
+        "month": timedelta(days=30),
+    }
+
+    def lookups(self, request, model_admin) -> list[tuple[str, str]]:
+        return [
+            ("hour", _("The last hour")),
+            ("day", _("The last day")),
+            ("week", _("The last 7 days")),
+            ("month", _("The last 30 days")),
+            ("older", _("Older")),
+        ]
+
+    def queryset(self, request, queryset):
+        age = self.value()
+        if age == "older":
+            return queryset.filter(created_at__lt=timezone.now() - self.AGES["month"])
+        if age in self.AGES:
+            return queryset.filter(created_at__gte=timezone.now() - self.AGES[age])
+        return queryset

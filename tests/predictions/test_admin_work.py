@@ -1,0 +1,204 @@
+"""What an operator sees of the work: the panel, the filters, and what each of the staff may see."""
+
+import os
+import signal
+import time
+from datetime import timedelta
+
+import pytest
+import redis
+from django.contrib import admin
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from predictions import removal, services
+from predictions.admin import work
+from predictions.models import Prediction, Status
+from tests.support import records
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis_server")]
+
+LIST = "admin:predictions_prediction_changelist"
+CHANGE = "admin:predictions_prediction_change"
+WORK = "admin:work"
+HTMX = {"HX-Request": "true"}
+
+
+@pytest.fixture
+def queue(owner, make_image):
+    """A function that makes a queued record, with these values in its row."""
+
+    def queue(**values) -> Prediction:
+        prediction = records.queue(owner, make_image(size=(40, 40)))
+        Prediction.objects.filter(pk=prediction.pk).update(**values)
+        return prediction
+
+    return queue
+
+
+@pytest.fixture(autouse=True)
+def short_wait_for_workers(monkeypatch) -> None:
+    """No worker runs here that could answer."""
+    monkeypatch.setattr(work, "WORKER_SECONDS", 0.1)
+
+
+def ago(**duration):
+    return timezone.now() - timedelta(**duration)
+
+
+def listed(client, **query) -> set:
+    return set(client.get(reverse(LIST), query).context["cl"].result_list)
+
+
+def test_records_are_filtered_by_age(admin_client, queue):
+    made = {
+        hours: queue(created_at=ago(hours=hours, minutes=-1)) for hours in (1, 24, 7 * 24, 30 * 24)
+    }
+    older = queue(created_at=ago(days=31))
+    for number, age in enumerate(("hour", "day", "week", "month"), start=1):
+        assert listed(admin_client, age=age) == set(list(made.values())[:number])
+    assert listed(admin_client, age="older") == {older}
+    assert listed(admin_client, age="nonsense") == {*made.values(), older}
+
+
+def test_stuck_is_what_waits_or_runs_for_more_than_a_minute(admin_client, queue):
+    queue()
+    queue(created_at=ago(days=9))  # Queued again a moment ago.
+    queue(status=Status.RUNNING, sent_at=ago(minutes=9), started_at=ago(seconds=50))
+    queue(status=Status.SUCCEEDED, created_at=ago(days=9), sent_at=ago(days=9))
+    stuck = {
+        queue(sent_at=ago(minutes=2)),
+        queue(sent_at=None, created_at=ago(minutes=2)),
+        queue(status=Status.RUNNING, started_at=ago(minutes=2)),
+    }
+    assert listed(admin_client, stuck="yes") == stuck
+    assert len(listed(admin_client, stuck="nonsense")) == 7
+
+
+def test_records_are_filtered_by_network_and_error(admin_client, queue):
+    old = queue(model_version="2026.1", status=Status.SUCCEEDED)
+    failed = queue(error_code="timed_out", status=Status.FAILED)
+    assert listed(admin_client, model_version="2026.1") == {old}
+    assert listed(admin_client, error_code="timed_out") == {failed}
+    assert listed(admin_client, status__exact="failed") == {failed}
+
+
+def test_list_asks_no_more_for_more_records(admin_client, owner, queue, astronaut):
+    first = records.analyse(owner, astronaut)
+
+    def queries() -> list[str]:
+        with CaptureQueriesContext(
+            connection,
+        ) as captured:
+            page = admin_client.get(reverse(LIST)).content.decode()
+        assert '<td class="field-faces_found">1</td>' in page
+        return [query["sql"] for query in captured]
+
+    few = queries()
+    for _number in range(5):
+        queue()
+    assert len(queries()) == len(few)
+    # Grouping goes through all faces there are before the first page is shown.
+    assert not any("GROUP BY" in sql for sql in few)
+    assert first.faces.count() == 1
+
+
+def test_what_its_owner_removed_is_gone_from_the_admin(admin_client, queue):
+    prediction, other = queue(), queue()
+    removal.remove(Prediction.objects.filter(pk=prediction.pk))
+    assert listed(admin_client) == {other}
+    assert admin_client.get(reverse(CHANGE, args=[prediction.pk])).status_code == 302
+    assert admin_client.get(reverse(WORK)).context["queued"] == 1
+
+
+def test_panel_counts_what_waits_failed_and_is_stored(admin_client, owner, queue, astronaut):
+    queue(sent_at=ago(minutes=4))
+    queue()
+    queue(status=Status.RUNNING, started_at=timezone.now())
+    queue(status=Status.FAILED, error_code="timed_out", finished_at=ago(hours=2))
+    queue(status=Status.FAILED, error_code="worker_lost", finished_at=ago(hours=25))
+    answered = records.analyse(owner, astronaut)
+    services.fail(services.claim(str(queue().pk)), "unreadable_image", ".", keep_upload=False)
+    response = admin_client.get(reverse(WORK), headers=HTMX)
+    seen = response.context
+    assert (seen["queued"], seen["running"], seen["stuck"]) == (2, 1, 1)
+    assert (seen["succeeded"], seen["failed"]) == (1, 1)
+    assert dict(seen["failures"]) == {"timed_out": 1, "unreadable_image": 1}
+    assert seen["photos"] == 6, "of one nothing is stored any more"
+    assert seen["bytes"] > answered.photo.bytes
+    assert seen["free"] > 0
+    queues = {queue.name: queue for queue in seen["queues"]}
+    assert set(queues) == {"celery", "deliveries", "explanations"}
+    assert queues["celery"].tasks >= 6
+    assert queues["celery"].workers == [], "no worker runs here"
+    page = response.content.decode()
+    assert "<html" not in page
+    for text in ("the oldest for 4\xa0minutes", answered.model_version):
+        assert text in page
+    assert '<td class="wrong">none</td>' in page
+
+
+def test_panel_says_that_the_broker_is_away_and_does_not_wait_for_it(
+    admin_client, queue, redis_server
+):
+    queue()
+    with redis.Redis.from_url(redis_server.url) as client:
+        pid = client.info("server")["process_id"]
+
+    def look() -> None:
+        started = time.monotonic()
+        response = admin_client.get(reverse(WORK), headers=HTMX)
+        assert time.monotonic() - started < 2
+        assert response.context["queues"] is None
+        assert response.context["queued"] == 1
+        assert "The broker does not answer" in response.content.decode()
+
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        look()
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    redis_server.stop()
+    look()
+
+
+def test_panel_says_that_the_network_cannot_be_read(admin_client, settings, tmp_path):
+    settings.MODEL_PATH = str(tmp_path / "none.onnx")
+    assert "cannot be read" in admin_client.get(reverse(WORK)).content.decode()
+
+
+def test_index_shows_the_panel_to_those_who_may_see_predictions(client, staff_client, queue):
+    for permission in ("view_prediction", "change_prediction"):
+        allowed = staff_client(permission)
+        assert reverse(WORK) in allowed.get("/admin/").content.decode()
+        page = allowed.get(reverse(WORK)).content.decode()
+        assert "<title>Work |" in page
+    for refused in (staff_client(), staff_client("view_demoimage")):
+        assert reverse(WORK) not in refused.get("/admin/").content.decode()
+        assert refused.get(reverse(WORK)).status_code == 403
+    for refused in (client, staff_client("view_prediction", is_staff=False)):
+        assert refused.get(reverse(WORK))["Location"].startswith(reverse("admin:login"))
+
+
+def test_staff_without_permissions_sees_nothing(staff_client, queue):
+    prediction = queue()
+    staff = staff_client()
+    assert staff.get("/admin/").context["app_list"] == []
+    pages = [reverse(CHANGE, args=[prediction.pk])]
+    for model in admin.site._registry:
+        name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+        pages += [reverse(f"{name}_changelist"), reverse(f"{name}_add")]
+    assert {page: staff.get(page).status_code for page in pages} == dict.fromkeys(pages, 403)
+    assert staff.post(reverse(LIST), {"action": "cancel"}).status_code == 403
+
+
+def test_staff_who_may_look_can_change_nothing(staff_client, queue):
+    prediction = queue()
+    staff = staff_client("view_prediction")
+    for action in ("cancel", "analyse_again", "delete_selected"):
+        form = {"action": action, "_selected_action": [prediction.pk], "post": "yes"}
+        staff.post(reverse(LIST), form)
+    assert Prediction.objects.get().status == Status.QUEUED
+    assert listed(staff) == {prediction}
