@@ -6,4 +6,4 @@ class PredictionsConfig(AppConfig):
 
     def ready(self) -> None:
         # The receivers of signals live beside the other rules.
-        from predictions import notices, services  # noqa: F401
+        from predictions import notices, removal  # noqa: F401

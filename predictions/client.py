@@ -171,8 +171,14 @@ class Journal:
 class Site:
     """The API of one site for one user and any number of threads, with the patience it needs."""
 
-    def __init__(self, url: str, token: str, give_up_after: float) -> None:
-        """``url`` is the site's root, ``give_up_after`` the seconds that it may be silent."""
+    def __init__(
+        self, url: str, token: str, give_up_after: float, keep_photos: bool = True
+    ) -> None:
+        """``url`` is the site's root, ``give_up_after`` the seconds that it may be silent.
+
+        Without ``keep_photos`` it is asked to keep the results only.
+        """
+        self.keep_photos = keep_photos
         self.url = url
         self.stop = threading.Event()
         self._predictions = f"{url}/api/v1/predictions/"
@@ -195,8 +201,10 @@ class Site:
     def upload(self, name: str, content: bytes, key: str) -> tuple[int, dict]:
         """Send one photo; return status and record, or status and problem of a refusal."""
         name = name.encode(errors="replace").decode()
-        form = requests.Request("POST", self._predictions, files={"image": (name, content)})
-        form = form.prepare()
+        fields = {} if self.keep_photos else {"keep_photo": "false"}
+        form = requests.Request(
+            "POST", self._predictions, data=fields, files={"image": (name, content)}
+        ).prepare()
         headers = {"Content-Type": form.headers["Content-Type"], "Idempotency-Key": key}
         return self.call("POST", body=form.body, headers=headers)
 
@@ -361,6 +369,7 @@ class Upload:
         if not self._journal.claim(sha256):
             return
         key = f"{self._journal.run} {sha256} {os.path.abspath(photo)}"  # noqa: PTH100
+        key += "" if self._site.keep_photos else " discarded"
         key = hashlib.sha256(key.encode(errors="surrogateescape")).hexdigest()
         try:
             status, answer = self._site.upload(photo.name, content, key)
@@ -500,7 +509,8 @@ def upload(options: argparse.Namespace) -> int:
     photos = find_photos(options.paths, options.recursive)
     if not photos:
         raise Stop("No photos there." if options.recursive else "No photos there: --recursive?")
-    site = Site(url, read_token(options.token), options.give_up_after)
+    token = read_token(options.token)
+    site = Site(url, token, options.give_up_after, not options.discard_photos)
     if is_overheard(url):
         print(f"Warning: {url} is not encrypted; others may read along.", file=sys.stderr)
     site.check()
@@ -566,6 +576,7 @@ def _parser() -> argparse.ArgumentParser:
     either("--restart", action="store_true", help="forget an earlier run")
     add("--state", type=Path, metavar="FILE", help="where the journal is kept")
     add("--no-wait", dest="wait", action="store_false", help="send only, do not wait for results")
+    add("--discard-photos", action="store_true", help="let the site keep the results only")
     add("--workers", type=int, choices=range(1, 17), default=4, metavar="1…16", help="at once (4)")
     add("--give-up-after", type=float, default=600, metavar="SECONDS", help=silence)
     return parser

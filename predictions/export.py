@@ -74,18 +74,26 @@ def json_lines(
 
 
 def zip_chunks(
-    predictions: QuerySet[Prediction], record: Callable[[Prediction], dict]
+    predictions: QuerySet[Prediction],
+    record: Callable[[Prediction], dict],
+    note: Callable[[int], None] | None = None,
+    **texts: str,
 ) -> Iterator[bytes]:
-    """Yield a ZIP with records.csv, records.jsonl and photos/<id>.jpg, as it grows."""
+    """Yield a ZIP with records.csv, records.jsonl and photos/<id>.jpg, as it grows.
+
+    ``note`` is that of ``in_chunks``; it hears of every record three times. ``texts`` are further
+    files, by name without their .json.
+    """
     archive = ZipStream(compress_type=ZIP_STORED)
     lists = (
-        ("records.csv", csv_lines(in_chunks(predictions))),
-        ("records.jsonl", json_lines(in_chunks(predictions), record)),
+        *((f"{name}.json", [text]) for name, text in texts.items()),
+        ("records.csv", csv_lines(in_chunks(predictions, note))),
+        ("records.jsonl", json_lines(in_chunks(predictions, note), record)),
     )
     for name, lines in lists:
         archive.add((line.encode() for line in lines), name)
         yield from archive.all_files()
-    for prediction in in_chunks(predictions):
+    for prediction in in_chunks(predictions, note):
         try:
             file = prediction.photo.display.open("rb")
         except (FileNotFoundError, ValueError):  # Not analysed yet, or deleted meanwhile.
@@ -96,8 +104,10 @@ def zip_chunks(
     yield from archive.finalize()
 
 
-def in_chunks(predictions: QuerySet[Prediction]) -> Iterator[Prediction]:
-    """Read records with their faces, newest first, a few at a time.
+def in_chunks(
+    predictions: QuerySet[Prediction], note: Callable[[int], None] | None = None
+) -> Iterator[Prediction]:
+    """Read records with their faces, newest first, a few at a time; ``note`` hears how many.
 
     Each is a query of its own: one that stays open while a slow reader takes the file would keep
     the database from tidying up.
@@ -106,6 +116,8 @@ def in_chunks(predictions: QuerySet[Prediction]) -> Iterator[Prediction]:
     page = list(predictions[:CHUNK])
     while page:
         yield from page
+        if note:
+            note(len(page))
         last = page[-1]
         older = Q(created_at=last.created_at, id__lt=last.pk) | Q(created_at__lt=last.created_at)
         page = list(predictions.filter(older)[:CHUNK])

@@ -6,9 +6,10 @@ from pathlib import Path
 from django.core.exceptions import ValidationError
 from django.core.files import File
 from django.db import transaction
+from django.db.models import Max
 from django.utils.text import slugify
 
-from predictions import services
+from predictions import removal, services
 from predictions.models import DemoImage, SeededDemoImage
 from predictions.uploads import Upload, UploadError, validate
 
@@ -43,7 +44,32 @@ def replace_picture(image: DemoImage, upload: Upload) -> None:
     old = image.prediction
     image.prediction, _ = services.submit(None, upload)
     image.save()
-    services.delete(old)
+    removal.delete(old)
+
+
+def last_position() -> int:
+    """Return the largest position in the gallery; 0 where there is no picture."""
+    return DemoImage.objects.aggregate(last=Max("position", default=0))["last"]
+
+
+@transaction.atomic
+def arrange(ids: list[int]) -> dict[int, int]:
+    """Show these pictures in this order, in the places that they hold together.
+
+    Other pictures keep their places, and who is gone is left out, so that a list may be one page,
+    or a little old. All positions are numbered anew from 1; returns each picture's by its id.
+    """
+    # Locked in one order by everybody, and sorted by what they are once they are ours.
+    pictures = DemoImage.objects.select_for_update().order_by("pk").only("position")
+    present = {image.pk: image for image in sorted(pictures, key=lambda i: (i.position, i.pk))}
+    moved = [present[pk] for pk in dict.fromkeys(ids) if pk in present]
+    places = {image.pk for image in moved}
+    following = iter(moved)
+    arranged = [next(following) if pk in places else image for pk, image in present.items()]
+    for position, image in enumerate(arranged, start=1):
+        image.position = position
+    DemoImage.objects.bulk_update(arranged, ["position"])
+    return {image.pk: image.position for image in arranged}
 
 
 def seed(folder: Path = SEED) -> tuple[list[str], dict[str, str]]:

@@ -14,6 +14,9 @@ ROOM_FOR_FORM = MEGABYTE
 PATIENCE = 5
 """Seconds for the rest of a body that nobody wants."""
 
+AT_ONCE = 50
+"""Photos of one request, and of one choice on the upload page."""
+
 BATCH = 10
 """Several photos may together be as large as so many of the largest."""
 

@@ -1,5 +1,6 @@
 """Photos, what the network said of them, and the gallery. Only ``services`` changes a status."""
 
+import unicodedata
 import uuid
 
 from django.conf import settings
@@ -11,6 +12,11 @@ from django.utils import timezone
 from mlcore.labels import EMOJI, LABELS
 
 LABEL_CHOICES = [(label, label) for label in LABELS]
+
+
+def name_key(name: str) -> str:
+    """Return what a file name is searched and sorted by: case and ways to write accents are one."""
+    return unicodedata.normalize("NFKC", name).casefold()[:200]
 
 
 def _photo_path(photo: "Photo", kind: str) -> str:
@@ -31,7 +37,10 @@ def thumbnail_path(photo: "Photo", name: str) -> str:
 
 
 class Photo(models.Model):
-    """One picture. The upload is kept only until the worker has made the two clean copies."""
+    """One picture. The upload is kept only until the worker has made the two clean copies.
+
+    Of a photo that is not kept there are no copies: only its name, size and numbers stay.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=200)
@@ -39,6 +48,9 @@ class Photo(models.Model):
         max_length=64, db_index=True, help_text="Of the bytes as they were uploaded."
     )
     bytes = models.PositiveBigIntegerField()
+    is_kept = models.BooleanField(
+        "kept", default=True, help_text="Whether the pixels outlive the analysis."
+    )
     width = models.PositiveIntegerField(help_text="Pixels of the upright picture.")
     height = models.PositiveIntegerField(help_text="Pixels of the upright picture.")
     upload = models.FileField(upload_to=upload_path, blank=True)
@@ -69,20 +81,24 @@ class Status(models.TextChoices):
 
 UNFINISHED = (Status.QUEUED, Status.RUNNING)
 
+NARROWED_BY = ("status", "label", "unsure")
+"""What the indexes of a history hold beside its orders."""
+
 
 class PredictionQuerySet(models.QuerySet):
     def for_user(self, user) -> "PredictionQuerySet":
         """Return what this user owns. Every page, endpoint and file starts from here."""
         if not user.is_authenticated:
             return self.none()
-        return self.filter(owner=user).select_related("photo")
+        return self.filter(owner=user, removed_at=None).select_related("photo")
 
 
 class Prediction(models.Model):
     """One analysis of one photo, from the moment it is accepted.
 
-    ``label``, ``confidence`` and ``unsure`` repeat the main face (index 0), so that a long
-    history is filtered by an index. Predictions of the gallery have no owner.
+    ``label``, ``confidence`` and ``unsure`` repeat the main face (index 0), and ``name_key`` the
+    name of the photo, so that one index filters and sorts a long history. Predictions of the
+    gallery have no owner.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -94,6 +110,7 @@ class Prediction(models.Model):
         related_name="predictions",
     )
     photo = models.OneToOneField(Photo, on_delete=models.CASCADE, related_name="prediction")
+    name_key = models.CharField(max_length=200, blank=True, editable=False)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED)
     created_at = models.DateTimeField(auto_now_add=True)
     sent_at = models.DateTimeField(
@@ -101,6 +118,9 @@ class Prediction(models.Model):
     )
     started_at = models.DateTimeField(null=True, editable=False)
     finished_at = models.DateTimeField(null=True, editable=False)
+    removed_at = models.DateTimeField(
+        null=True, editable=False, help_text="When its owner deleted it; soon it is gone."
+    )
     attempts = models.PositiveSmallIntegerField(default=0, editable=False)
     label = models.CharField(max_length=10, choices=LABEL_CHOICES, blank=True)
     confidence = models.FloatField(null=True)
@@ -121,12 +141,38 @@ class Prediction(models.Model):
     class Meta:
         ordering = ["-created_at", "-id"]
         indexes = [
-            models.Index(fields=["owner", "-created_at", "-id"], name="prediction_history"),
-            models.Index(fields=["owner", "label", "-created_at"], name="prediction_label"),
+            # One index for each order of a history. All hold everything that it is filtered by,
+            # so that of a hundred thousand records only those on the page are read.
+            models.Index(
+                fields=["owner", "removed_at", "-created_at", "-id", *NARROWED_BY, "name_key"],
+                name="prediction_history",
+            ),
+            models.Index(
+                fields=[
+                    "owner",
+                    "removed_at",
+                    "confidence",
+                    "created_at",
+                    "id",
+                    *NARROWED_BY,
+                    "name_key",
+                ],
+                name="prediction_sureness",
+            ),
+            models.Index(
+                fields=["owner", "removed_at", "name_key", "-created_at", "-id", *NARROWED_BY],
+                name="prediction_name",
+            ),
+            models.Index(fields=["-created_at", "-id"], name="prediction_newest"),
             models.Index(
                 fields=["status", "created_at"],
                 condition=models.Q(status__in=["queued", "running"]),
                 name="prediction_unfinished",
+            ),
+            models.Index(
+                fields=["removed_at"],
+                condition=models.Q(removed_at__isnull=False),
+                name="prediction_removed",
             ),
         ]
 
@@ -169,9 +215,16 @@ class Face(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["prediction", "index"], name="face_index_once"),
         ]
+        indexes = [
+            models.Index(
+                fields=["prediction"],
+                condition=models.Q(corrected_at__isnull=False),
+                name="face_corrected",
+            ),
+        ]
 
     def __str__(self) -> str:
-        return f"Face {self.index} of {self.prediction_id}: {self.label}"
+        return f"Face {self.index} of {self.prediction_id}"
 
     @property
     def emoji(self) -> str:
@@ -189,6 +242,52 @@ class Face(models.Model):
     def ranked(self) -> list[tuple[str, str, float]]:
         """Return (label, emoji, probability) of all seven emotions, in the fixed order."""
         return [(label, EMOJI[label], self.probabilities[label]) for label in LABELS]
+
+
+class EarlierAnswer(models.Model):
+    """What another network said of a photo before it was analysed again: one answer a network."""
+
+    prediction = models.ForeignKey(
+        Prediction, on_delete=models.CASCADE, related_name="earlier_answers"
+    )
+    answered_at = models.DateTimeField()
+    model_name = models.CharField(max_length=60)
+    model_version = models.CharField(max_length=60)
+    model_sha256 = models.CharField(max_length=64)
+    faces = models.JSONField(
+        help_text="A list of box, label, confidence, unsure and probabilities, as of a Face."
+    )
+
+    class Meta:
+        ordering = ["-answered_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["prediction", "model_sha256"], name="earlier_answer_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Answer of {self.model_version} to {self.prediction_id}"
+
+    FACE_FIELDS = ("x", "y", "width", "height", "label", "confidence", "unsure", "probabilities")
+
+    @classmethod
+    def keep(cls, prediction: Prediction) -> None:
+        """Keep the present answer of a prediction, instead of an older one of the same network."""
+        faces = [
+            {name: getattr(face, name) for name in cls.FACE_FIELDS}
+            for face in prediction.faces.all()
+        ]
+        cls.objects.update_or_create(
+            prediction=prediction,
+            model_sha256=prediction.model_sha256,
+            defaults={
+                "answered_at": prediction.finished_at,
+                "model_name": prediction.model_name,
+                "model_version": prediction.model_version,
+                "faces": faces,
+            },
+        )
 
 
 class Explanation(models.Model):

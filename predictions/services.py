@@ -6,7 +6,6 @@ a hint to a worker that a row waits, so the broker may lose, repeat or delay tas
 
 import uuid
 from dataclasses import asdict
-from datetime import datetime, timedelta
 
 import structlog
 from celery import current_app
@@ -14,22 +13,21 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.files.base import ContentFile
 from django.db import transaction
-from django.db.models import F, Max, Q
-from django.db.models.signals import post_delete, pre_delete
-from django.dispatch import receiver
+from django.db.models import F
 from django.utils import timezone
-from kombu.exceptions import ChannelError, OperationalError
+from kombu.exceptions import OperationalError
 
 from mlcore.labels import LABELS
 from predictions.files import delete_files
 from predictions.models import (
     UNFINISHED,
-    DemoImage,
+    EarlierAnswer,
     Face,
     IdempotencyKey,
     Photo,
     Prediction,
     Status,
+    name_key,
 )
 from predictions.signals import ended, finished
 from predictions.uploads import Upload
@@ -42,11 +40,6 @@ FORGET = "predictions.forget"
 REMOVE_ORPHANS = "predictions.remove_orphans"
 
 MAX_ATTEMPTS = 3
-RUNNING_LIMIT = timedelta(seconds=settings.CELERY_TASK_TIME_LIMIT + 10)
-"""Longer than the worker's hard time limit: a row that runs longer has lost its worker."""
-RESEND_AFTER = timedelta(seconds=10)
-ANSWERS_KEPT = timedelta(days=1)
-"""How long a request that is sent again under its Idempotency-Key gets the same answer."""
 
 
 class QueueFull(Exception):
@@ -74,28 +67,37 @@ class NotAllowed(Exception):
         self.detail = detail
 
 
-def find_duplicate(owner, sha256: str) -> Prediction | None:
-    """Return the owner's newest usable record of a byte-identical photo."""
-    return (
-        Prediction.objects.for_user(owner)
-        .filter(photo__sha256=sha256)
-        .exclude(status__in=[Status.FAILED, Status.CANCELED])
-        .first()
-    )
+def find_duplicate(owner, sha256: str, keep_photo: bool = True) -> Prediction | None:
+    """Return the owner's newest usable record of a byte-identical photo.
+
+    A record without its photo is no substitute where the photo is to be kept.
+    """
+    # Joined, SQLite would walk through all that the owner has.
+    photos = list(Photo.objects.filter(sha256=sha256).values_list("pk", flat=True))
+    known = Prediction.objects.for_user(owner).filter(photo__in=photos)
+    if keep_photo:
+        known = known.filter(photo__is_kept=True)
+    return known.exclude(status__in=[Status.FAILED, Status.CANCELED]).first()
 
 
 def submit(
-    owner, upload: Upload, *, force: bool = False, key: IdempotencyKey | None = None
+    owner,
+    upload: Upload,
+    *,
+    force: bool = False,
+    keep_photo: bool = True,
+    key: IdempotencyKey | None = None,
 ) -> tuple[Prediction, bool]:
     """Store a photo with its queued prediction; return it and whether it is new.
 
     A byte-identical photo of the same owner returns the existing record unless ``force``. What is
-    new is tied to ``key``, the request's, in the same transaction.
+    new is tied to ``key``, the request's, in the same transaction. Without ``keep_photo`` the
+    pixels go as soon as the prediction ends.
     ``owner`` None is the gallery, whose few pictures find room always. Raises QueueFull, and
     NotAllowed (account_deleted) where the owner goes at this moment.
     """
     if owner is not None:
-        existing = None if force else find_duplicate(owner, upload.sha256)
+        existing = None if force else find_duplicate(owner, upload.sha256, keep_photo)
         if existing is not None:
             return existing, False
         _check_queue()
@@ -105,6 +107,7 @@ def submit(
         bytes=upload.bytes,
         width=upload.width,
         height=upload.height,
+        is_kept=keep_photo,
     )
     try:
         # The file comes first: a transaction that waits for storage would lock others out.
@@ -116,10 +119,12 @@ def submit(
                 # Two requests with the same photo take turns, and the second finds the first.
                 if not get_user_model().objects.select_for_update().filter(pk=owner.pk).first():
                     raise NotAllowed("account_deleted", "This account is deleted.")
-                existing = None if force else find_duplicate(owner, upload.sha256)
+                existing = None if force else find_duplicate(owner, upload.sha256, keep_photo)
             if existing is None:
                 photo.save(force_insert=True)
-                prediction = Prediction.objects.create(owner=owner, photo=photo)
+                prediction = Prediction.objects.create(
+                    owner=owner, photo=photo, name_key=name_key(photo.name)
+                )
                 if key is not None:
                     key.predictions.add(prediction)
     except BaseException:
@@ -128,7 +133,7 @@ def submit(
     if existing is not None:
         delete_files(photo.file_names())
         return existing, False
-    _send_on_commit(prediction.pk)
+    send_on_commit(prediction.pk)
     return prediction, True
 
 
@@ -137,11 +142,11 @@ def _check_queue() -> None:
         raise QueueFull
 
 
-def _send_on_commit(prediction_id: uuid.UUID) -> None:
-    transaction.on_commit(lambda: _send(prediction_id), robust=True)
+def send_on_commit(prediction_id: uuid.UUID) -> None:
+    transaction.on_commit(lambda: send(prediction_id), robust=True)
 
 
-def _send(prediction_id: uuid.UUID) -> bool:
+def send(prediction_id: uuid.UUID) -> bool:
     """Tell the workers; without a broker the row simply waits for the sweep."""
     try:
         current_app.send_task(ANALYSE, [str(prediction_id)], retry=False)
@@ -171,18 +176,18 @@ def _finish(prediction: Prediction, status: Status, **fields) -> bool:
         pk=prediction.pk, status=Status.RUNNING, started_at=prediction.started_at
     ).update(status=status, finished_at=timezone.now(), **fields)
     if held:
-        _announce(prediction.pk)
+        announce(prediction.pk)
     return bool(held)
 
 
-def _announce(prediction_id: uuid.UUID) -> None:
+def announce(prediction_id: uuid.UUID) -> None:
     """Tell of an end in the transaction that makes it one, and again once it is committed."""
     ended.send(Prediction, prediction_id=prediction_id)
     transaction.on_commit(lambda: finished.send_robust(Prediction, prediction_id=prediction_id))
 
 
 def complete(prediction: Prediction, analysis, renditions) -> bool:
-    """Store the answer and the clean copies, and drop the upload.
+    """Store the answer and, of a photo that is kept, the clean copies; drop the upload.
 
     ``analysis`` is mlcore's Analysis, ``renditions`` a Renditions. Returns False where the
     prediction was deleted or canceled, or timed out, in the meantime; nothing is kept then.
@@ -209,8 +214,9 @@ def complete(prediction: Prediction, analysis, renditions) -> bool:
         upload = photo.upload.name
         if upload:
             photo.width, photo.height = analysis.width, analysis.height
-            photo.display.save("display", ContentFile(renditions.display), save=False)
-            photo.thumbnail.save("thumbnail", ContentFile(renditions.thumbnail), save=False)
+            if photo.is_kept:
+                photo.display.save("display", ContentFile(renditions.display), save=False)
+                photo.thumbnail.save("thumbnail", ContentFile(renditions.thumbnail), save=False)
             photo.upload = ""
             photo.save(update_fields=["width", "height", "upload", "display", "thumbnail"])
             transaction.on_commit(lambda: delete_files([upload]))
@@ -234,6 +240,8 @@ def complete(prediction: Prediction, analysis, renditions) -> bool:
         ]
         _keep_corrections(list(prediction.faces.exclude(correction="")), faces)
         prediction.explanations.all().delete()
+        # What this same network said before is repeated now.
+        prediction.earlier_answers.filter(model_sha256=analysis.model.sha256).delete()
         prediction.faces.all().delete()
         Face.objects.bulk_create(faces)
     return True
@@ -255,21 +263,27 @@ def fail(prediction: Prediction, code: str, detail: str, *, keep_upload: bool = 
     """
     with transaction.atomic():
         held = _finish(prediction, Status.FAILED, error_code=code, error_detail=detail[:300])
-        upload = prediction.photo.upload.name
-        if held and upload and not keep_upload:
-            Photo.objects.filter(pk=prediction.photo_id).update(upload="")
-            transaction.on_commit(lambda: delete_files([upload]))
+        if held and not (keep_upload and prediction.photo.is_kept):
+            _drop_upload(prediction.photo)
     return held
+
+
+def _drop_upload(photo: Photo) -> None:
+    upload = photo.upload.name
+    if upload:
+        Photo.objects.filter(pk=photo.pk).update(upload="")
+        transaction.on_commit(lambda: delete_files([upload]))
 
 
 def lose(prediction_id: str) -> None:
     """Take a running prediction from a worker that died: to the queue, or to its end."""
     with transaction.atomic():
-        _give_up_or_queue(Prediction.objects.filter(pk=prediction_id, status=Status.RUNNING))
-        _send_on_commit(prediction_id)
+        give_up_or_queue(Prediction.objects.filter(pk=prediction_id, status=Status.RUNNING))
+        send_on_commit(prediction_id)
 
 
-def _give_up_or_queue(lost) -> None:
+def give_up_or_queue(lost) -> None:
+    """Queue running predictions that lost their worker, or end them after MAX_ATTEMPTS."""
     tired = lost.filter(attempts__gte=MAX_ATTEMPTS)
     for prediction_id in list(tired.values_list("pk", flat=True)):
         given_up = tired.filter(pk=prediction_id).update(
@@ -279,7 +293,9 @@ def _give_up_or_queue(lost) -> None:
             error_detail="The analysis stopped three times without an answer.",
         )
         if given_up:
-            _announce(prediction_id)
+            announce(prediction_id)
+            for photo in Photo.objects.filter(prediction=prediction_id, is_kept=False):
+                _drop_upload(photo)
     lost.update(status=Status.QUEUED, sent_at=None)
 
 
@@ -291,7 +307,9 @@ def cancel(prediction: Prediction) -> None:
         )
         if not canceled:
             raise NotAllowed("already_finished", "This prediction has already finished.")
-        _announce(prediction.pk)
+        announce(prediction.pk)
+        if not prediction.photo.is_kept:
+            _drop_upload(prediction.photo)
     prediction.refresh_from_db()
 
 
@@ -299,13 +317,20 @@ def rerun(prediction: Prediction) -> None:
     """Queue a finished prediction again.
 
     Raises NotAllowed (not_finished, photo_missing), and QueueFull, except for the gallery. The old
-    answer is taken back at once; its faces stay behind, unseen, for their corrections.
+    answer is taken back at once; its faces stay behind, unseen, for their corrections, and what it
+    said is kept for a comparison with what another network says.
     """
-    if not prediction.photo.source:
-        raise NotAllowed("photo_missing", "The photo of this prediction is not kept.")
-    if prediction.owner_id is not None:
-        _check_queue()
     with transaction.atomic():
+        # A worker that ends it just now drops a photo that is not kept: it is waited for.
+        list(Prediction.objects.select_for_update().filter(pk=prediction.pk).values_list("pk"))
+        photo = Photo.objects.filter(prediction=prediction.pk).first()
+        if photo is None or not photo.source:
+            raise NotAllowed("photo_missing", "The photo of this prediction is not kept.")
+        if prediction.owner_id is not None:
+            _check_queue()
+        answered = Prediction.objects.filter(pk=prediction.pk, status=Status.SUCCEEDED)
+        for answer in answered.prefetch_related("faces"):
+            EarlierAnswer.keep(answer)
         queued = (
             Prediction.objects.filter(pk=prediction.pk)
             .exclude(status__in=UNFINISHED)
@@ -328,7 +353,7 @@ def rerun(prediction: Prediction) -> None:
         )
         if not queued:
             raise NotAllowed("not_finished", "This prediction has not finished yet.")
-        _send_on_commit(prediction.pk)
+        send_on_commit(prediction.pk)
     prediction.refresh_from_db()
 
 
@@ -352,101 +377,3 @@ def correct(face: Face, label: str) -> None:
         )
     if not kept:
         raise NotAllowed("not_finished", "This face is being analysed anew.")
-
-
-def delete(prediction: Prediction) -> None:
-    """Remove the record, its faces, its photo and every file of it."""
-    prediction.delete()
-
-
-@receiver(pre_delete, sender=Prediction)
-def _wait_for_worker(instance: Prediction, **_kwargs) -> None:
-    """Let a worker that is storing faces finish, or it would add them behind the delete's back."""
-    list(Prediction.objects.select_for_update().filter(pk=instance.pk).values_list("pk"))
-
-
-@receiver(pre_delete, sender=Prediction)
-def _forget_answers(instance: Prediction, **_kwargs) -> None:
-    """What is deleted is not repeated to whoever sends the same request again."""
-    IdempotencyKey.objects.filter(predictions=instance).delete()
-
-
-@receiver(post_delete, sender=DemoImage)
-def _delete_demo_prediction(instance: DemoImage, **_kwargs) -> None:
-    """The gallery's predictions exist for its pictures only."""
-    for prediction in Prediction.objects.filter(pk=instance.prediction_id):
-        prediction.delete()
-
-
-@receiver(post_delete, sender=Prediction)
-def _delete_photo(instance: Prediction, **_kwargs) -> None:
-    """A photo goes with its prediction, also where the owner's account was deleted."""
-    Photo.objects.filter(pk=instance.photo_id).delete()
-
-
-@receiver(post_delete, sender=Photo)
-def _delete_photo_files(instance: Photo, **_kwargs) -> None:
-    names = instance.file_names()
-    transaction.on_commit(lambda: delete_files(names))
-
-
-def forget() -> None:
-    """Delete what users uploaded more than RETENTION_DAYS ago, at most 500 records at a time.
-
-    0 days keep everything; the gallery, which has no owner, stays in any case. Answers that were
-    kept for repeated requests go after a day.
-    """
-    old = IdempotencyKey.objects.filter(created_at__lt=timezone.now() - ANSWERS_KEPT)
-    while keys := list(old.values_list("pk", flat=True)[:500]):
-        # The answers themselves, which may be long, are not loaded to be deleted.
-        IdempotencyKey.objects.filter(pk__in=keys).only("pk").delete()
-    if settings.RETENTION_DAYS <= 0:
-        return
-    limit = timezone.now() - timedelta(days=settings.RETENTION_DAYS)
-    expired = Prediction.objects.filter(owner__isnull=False, created_at__lt=limit)
-    for prediction in expired.order_by("created_at")[:500]:
-        delete(prediction)
-
-
-def sweep() -> None:
-    """Bring back what was lost between database, broker and workers.
-
-    Rows that run past the limit are queued again, or fail after MAX_ATTEMPTS. Queued rows that
-    the broker never took are sent, and sent again are those that it took and lost.
-    """
-    now = timezone.now()
-    with transaction.atomic():
-        _give_up_or_queue(
-            Prediction.objects.filter(status=Status.RUNNING, started_at__lt=now - RUNNING_LIMIT)
-        )
-    waiting = Prediction.objects.filter(status=Status.QUEUED)
-    due = Q(sent_at=None, created_at__lt=now - timedelta(seconds=1))
-    if waiting.filter(sent_at__lt=now - RESEND_AFTER).exists():
-        try:
-            due |= _lost_by_broker(now)
-        except (OperationalError, OSError) as error:
-            log.warning("broker unreachable", error=str(error))
-            return
-    for prediction_id in (
-        waiting.filter(due).order_by("created_at").values_list("pk", flat=True)[:500]
-    ):
-        if not _send(prediction_id):
-            return
-
-
-def _lost_by_broker(now: datetime) -> Q:
-    """Return which queued rows have no task any more, though the broker took it.
-
-    An empty queue holds nobody's task. Otherwise tasks come out in the order they went in, so
-    those that were sent well before one that runs now will not come any more.
-    """
-    with current_app.connection_for_write() as connection:
-        try:
-            queue = current_app.conf.task_default_queue
-            tasks = connection.default_channel.queue_declare(queue, passive=True).message_count
-        except ChannelError:  # Redis knows no empty list.
-            tasks = 0
-    if not tasks:
-        return Q(sent_at__lt=now - RESEND_AFTER)
-    running = Prediction.objects.filter(status=Status.RUNNING).aggregate(sent=Max("sent_at"))
-    return Q(sent_at__lt=running["sent"] - RESEND_AFTER) if running["sent"] else Q(pk=None)

@@ -9,7 +9,7 @@ from celery.signals import task_failure, worker_process_init
 from django.conf import settings
 
 from mlcore.errors import MLCoreError, UnreadableImage
-from predictions import explanations, files, services
+from predictions import explanations, files, recovery, removal, services
 from predictions.models import Face
 from predictions.uploads import explain
 
@@ -111,14 +111,15 @@ def draw_explanation(face_id: int) -> None:
 
 @shared_task(name=services.SWEEP)
 def sweep() -> None:
-    """Send again what the broker lost, and give up on what failed too often."""
-    services.sweep()
+    """Bring back what was lost, and delete what was removed."""
+    recovery.sweep()
+    removal.purge()
 
 
 @shared_task(name=services.FORGET)
 def forget() -> None:
     """Delete what is older than the operator keeps it."""
-    services.forget()
+    removal.forget()
 
 
 @shared_task(name=services.REMOVE_ORPHANS)

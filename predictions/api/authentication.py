@@ -1,8 +1,8 @@
 """Who is asking: by token, by the session of the pages, or once by password to get a token."""
 
-from allauth.account import app_settings as account_settings
 from allauth.account.adapter import get_adapter
-from allauth.account.utils import has_verified_email
+from allauth.mfa.models import Authenticator
+from allauth.mfa.utils import is_mfa_enabled
 from django.core.exceptions import ValidationError
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.plumbing import build_bearer_security_scheme_object
@@ -11,6 +11,11 @@ from rest_framework.authentication import BasicAuthentication, SessionAuthentica
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied, Throttled
 
 __all__ = ["PasswordAuthentication", "SessionAuthentication", "TokenAuthentication"]
+
+
+SECOND_FACTOR_REQUIRED = (
+    "This account has a second factor: log in on the site and create a token on the account page."
+)
 
 
 class TokenAuthentication(KnoxTokenAuthentication):
@@ -28,7 +33,8 @@ class PasswordAuthentication(BasicAuthentication):
     """Basic authentication under the rules of the log-in page.
 
     Attempts count against the same limits as the page's, and where an address must be verified
-    before one may log in, it must be before one gets a token.
+    before one may log in, it must be before one gets a token. A password alone is not enough for
+    who has a second factor.
     """
 
     www_authenticate_realm = "Emotionsite"
@@ -44,9 +50,10 @@ class PasswordAuthentication(BasicAuthentication):
             raise Throttled(wait=60, detail=" ".join(error.messages)) from error
         if user is None or not user.is_active:
             raise wrong
-        mandatory = account_settings.EmailVerificationMethod.MANDATORY
-        if mandatory == account_settings.EMAIL_VERIFICATION and not has_verified_email(user):
-            raise PermissionDenied("Verify your e-mail address first.", "email_not_verified")
+        if adapter.must_verify_email(user):
+            raise PermissionDenied("Verify your email address first.", "email_not_verified")
+        if is_mfa_enabled(user, [Authenticator.Type.TOTP]):
+            raise PermissionDenied(SECOND_FACTOR_REQUIRED, "second_factor_required")
         return user, None
 
 

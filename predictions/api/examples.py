@@ -59,7 +59,7 @@ SUCCEEDED = QUEUED | {
     },
 }
 
-
+NOT_KEPT = SUCCEEDED | {"photo": QUEUED["photo"]}
 CORRECTED = SUCCEEDED["faces"][0] | {"correction": "surprise"}
 INSIGHTS = {
     "predictions": {"queued": 0, "running": 0, "succeeded": 2, "failed": 0, "canceled": 0},

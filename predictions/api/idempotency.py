@@ -10,13 +10,14 @@ from functools import wraps
 from django.core.files.uploadedfile import UploadedFile
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils import timezone
 from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from predictions.models import IdempotencyKey, Prediction
-from predictions.services import ANSWERS_KEPT
+from predictions.removal import ANSWERS_KEPT
 
 LOST_AFTER = timedelta(seconds=90)
 """A request that has not been answered for so long has lost its process."""
@@ -78,7 +79,10 @@ def _claim(request: Request, key: str, fingerprint: str) -> tuple[IdempotencyKey
     """Return the row of this key, and whether this request is the one to be worked on."""
     keys = IdempotencyKey.objects.filter(owner=request.user, key=key)
     now = timezone.now()
-    keys.filter(created_at__lt=now - ANSWERS_KEPT).delete()
+    # An answer that is too old, or speaks of what its owner has deleted on a page, is none.
+    keys.filter(
+        Q(created_at__lt=now - ANSWERS_KEPT) | Q(predictions__removed_at__isnull=False)
+    ).delete()
     try:
         with transaction.atomic():
             row = IdempotencyKey.objects.create(
@@ -102,7 +106,7 @@ def _keep(row: IdempotencyKey, response: Response) -> None:
     named = {prediction.pk for prediction in response.predictions or ()}
     with transaction.atomic():
         # Whoever deletes one of these now waits, and takes the answer along.
-        alive = Prediction.objects.select_for_update().filter(pk__in=named)
+        alive = Prediction.objects.select_for_update().filter(pk__in=named, removed_at=None)
         alive = set(alive.values_list("pk", flat=True))
         key = IdempotencyKey.objects.filter(pk=row.pk)
         if response.predictions is None or alive != named:

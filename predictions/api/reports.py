@@ -1,7 +1,9 @@
 """What a user's records say together, and all of them as one file."""
 
+from collections.abc import Iterator
 from datetime import UTC
 
+from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
 from django.utils import timezone
 from django_filters.rest_framework import DjangoFilterBackend
@@ -26,11 +28,55 @@ from predictions.models import Prediction
 SLOTS = export.Slots(2)
 """Of each web process."""
 
+MEDIA_TYPES = {"csv": "text/csv", "jsonl": "application/x-ndjson", "zip": "application/zip"}
+
 
 class TooManyExports(APIException):
     status_code = 503
     default_code = "too_many_exports"
     default_detail = "Others are taking their files at the moment. Please try again soon."
+
+
+def attachment(
+    predictions: QuerySet, kind: str, context: dict, progress=None
+) -> StreamingHttpResponse:
+    """Send predictions as a file of one of the MEDIA_TYPES while they are read, newest first.
+
+    ``context`` is that of the serializer, with the request; ``progress`` has a method ``note``,
+    which hears how many records were read, and ``watched``, through which the chunks go. Raises
+    TooManyExports.
+    """
+    note = progress.note if progress else None
+
+    def record(prediction: Prediction) -> dict:
+        return PredictionSerializer(prediction, context=context).data
+
+    if kind == "zip":
+        chunks = export.zip_chunks(predictions, record, note)
+    elif kind == "jsonl":
+        chunks = export.json_lines(export.in_chunks(predictions, note), record)
+    else:
+        chunks = export.csv_lines(export.in_chunks(predictions, note))
+    return streamed(progress.watched(chunks) if progress else chunks, "emotionsite", kind)
+
+
+def streamed(chunks: Iterator, name: str, kind: str) -> StreamingHttpResponse:
+    """Send chunks as a file of one of the MEDIA_TYPES, with the day in its name.
+
+    Raises TooManyExports.
+    """
+    content = SLOTS.take(chunks)
+    if content is None:
+        raise TooManyExports
+    day = timezone.now().strftime("%Y-%m-%d")
+    return StreamingHttpResponse(
+        content,
+        content_type=MEDIA_TYPES[kind],
+        headers={
+            "Content-Disposition": f'attachment; filename="{name}-{day}.{kind}"',
+            "Cache-Control": "private, no-store",
+        },
+    )
 
 
 class _OwnRecords(GenericAPIView):
@@ -88,30 +134,5 @@ class ExportView(_OwnRecords):
         """Newest first, sent while it is read: it may be as long as your history."""
         form = ExportSerializer(data=request.query_params)
         form.is_valid(raise_exception=True)
-        kind = form.validated_data["as"]
         predictions = self.filter_queryset(self.get_queryset())
-        context = self.get_serializer_context()
-
-        def record(prediction: Prediction) -> dict:
-            return PredictionSerializer(prediction, context=context).data
-
-        content, media_type = {
-            "csv": lambda: (export.csv_lines(export.in_chunks(predictions)), "text/csv"),
-            "jsonl": lambda: (
-                export.json_lines(export.in_chunks(predictions), record),
-                "application/x-ndjson",
-            ),
-            "zip": lambda: (export.zip_chunks(predictions, record), "application/zip"),
-        }[kind]()
-        content = SLOTS.take(content)
-        if content is None:
-            raise TooManyExports
-        day = timezone.now().strftime("%Y-%m-%d")
-        return StreamingHttpResponse(
-            content,
-            content_type=media_type,
-            headers={
-                "Content-Disposition": f'attachment; filename="emotionsite-{day}.{kind}"',
-                "Cache-Control": "private, no-store",
-            },
-        )
+        return attachment(predictions, form.validated_data["as"], self.get_serializer_context())

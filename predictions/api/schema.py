@@ -5,6 +5,7 @@ from http import HTTPStatus
 
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
 
+from predictions.api.authentication import SECOND_FACTOR_REQUIRED
 from predictions.api.errors import MEDIA_TYPE, NOT_FOUND
 from predictions.api.serializers import PredictionSerializer, ProblemSerializer
 from predictions.services import BrokerUnavailable, QueueFull
@@ -17,7 +18,8 @@ ERRORS = {
     "authentication_failed": (401, "Invalid token."),
     "insufficient_scope": (403, "This token may only read."),
     "permission_denied": (403, "CSRF Failed: CSRF token missing."),
-    "email_not_verified": (403, "Verify your e-mail address first."),
+    "email_not_verified": (403, "Verify your email address first."),
+    "second_factor_required": (403, SECOND_FACTOR_REQUIRED),
     "too_many_tokens": (403, "You have as many tokens as you may have."),
     "not_found": (404, NOT_FOUND),
     "not_acceptable": (406, "Could not satisfy the request Accept header."),
@@ -46,6 +48,7 @@ ERRORS = {
     "too_many_exports": (503, "Others are taking their files at the moment."),
     "database_unavailable": (503, "The database is not available at the moment."),
     "model_unavailable": (503, "The network is not available at the moment."),
+    "maintenance": (503, "The site is closed for maintenance and will be back soon."),
 }
 """Every code that a call may answer with, its status and an example of its sentence."""
 
@@ -61,9 +64,9 @@ def record(description: str, value: dict) -> OpenApiResponse:
 
 
 def problems(*codes: str) -> dict:
-    """Describe the errors of a call by their codes; two of them may befall every call."""
+    """Describe the errors of a call by their codes; three of them may befall every call."""
     by_status = defaultdict(list)
-    for code in (*codes, "not_acceptable", "throttled"):
+    for code in (*codes, "not_acceptable", "throttled", "maintenance"):
         status, detail = ERRORS[code]
         by_status[status].append(OpenApiExample(code, _problem(status, code, detail)))
     return {

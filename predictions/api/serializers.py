@@ -5,6 +5,7 @@ from rest_framework import serializers
 from rest_framework.reverse import reverse
 
 from mlcore.labels import LABELS
+from predictions.limits import AT_ONCE
 from predictions.models import LABEL_CHOICES, DemoImage, Face, Photo, Prediction, Status
 
 
@@ -58,7 +59,8 @@ class FaceSerializer(serializers.ModelSerializer):
 
 
 class PhotoSerializer(serializers.ModelSerializer):
-    """The upload. The URLs are null until the clean copies exist: upright, without metadata."""
+    """The upload. The URLs lead to clean copies, upright and without metadata; they are null until
+    these exist, and for good where the photo is not kept."""
 
     image_url = serializers.SerializerMethodField()
     thumbnail_url = serializers.SerializerMethodField()
@@ -110,7 +112,12 @@ class PredictionSerializer(serializers.ModelSerializer):
         help_text="Largest first; empty until analysed, and where no face was found."
     )
     advice = serializers.ListField(
-        child=serializers.CharField(), help_text="Stable words, such as `no_face`."
+        child=serializers.CharField(),
+        help_text=(
+            "Stable words: `no_face`, `detector_missing`, `face_small`, `faces_left_out`, "
+            "`photo_turned`, `too_dark`, `face_turned`, `looks_drawn`; later versions may know "
+            "more."
+        ),
     )
     model = serializers.SerializerMethodField(help_text="Null until a network has answered.")
     error = serializers.SerializerMethodField(help_text="Null unless the prediction failed.")
@@ -145,6 +152,17 @@ class PredictionSerializer(serializers.ModelSerializer):
         return FailureSerializer(prediction).data if prediction.error_code else None
 
 
+class KeepPhotoField(serializers.BooleanField):
+    """Whether the pixels of what is sent outlive the analysis; they do unless it says otherwise."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            default=True,
+            help_text="`false`: the picture goes as soon as it is analysed, and only the numbers "
+            "stay. It can neither be shown, explained nor analysed again.",
+        )
+
+
 class UploadSerializer(serializers.Serializer):
     image = serializers.FileField(
         allow_empty_file=True,
@@ -153,18 +171,20 @@ class UploadSerializer(serializers.Serializer):
     force = serializers.BooleanField(
         default=False, help_text="Analyse a photo anew that you have sent before."
     )
+    keep_photo = KeepPhotoField()
 
 
 class BatchSerializer(serializers.Serializer):
     image = serializers.ListField(
         child=serializers.FileField(allow_empty_file=True),
         min_length=1,
-        max_length=50,
-        help_text="Up to 50 files, together at most as large as ten of the largest may be.",
+        max_length=AT_ONCE,
+        help_text=f"Up to {AT_ONCE} files, together at most as large as ten of the largest may be.",
     )
     force = serializers.BooleanField(
         default=False, help_text="Analyse photos anew that you have sent before."
     )
+    keep_photo = KeepPhotoField()
 
 
 class CorrectionSerializer(serializers.Serializer):

@@ -82,7 +82,7 @@ class TokenView(APIView):
             201: TokenSerializer,
             **schema.problems(
                 *("invalid_input", "parse_error", *schema.CREDENTIALS),
-                *("email_not_verified", "too_many_tokens"),
+                *("email_not_verified", "second_factor_required", "too_many_tokens"),
                 *("request_too_large", "unsupported_media_type"),
             ),
         },
@@ -107,7 +107,8 @@ class TokenView(APIView):
     def post(self, request):
         """Name and password by basic authentication; the token is shown this one time.
 
-        The body may be left out, and a form will do as well as JSON.
+        The body may be left out, and a form will do as well as JSON. Who has a second factor
+        creates tokens on the account page instead.
         """
         is_form = isinstance(request.data, QueryDict)
         form = NewTokenSerializer(

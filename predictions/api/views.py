@@ -15,7 +15,7 @@ from rest_framework.reverse import reverse
 from rest_framework.serializers import Serializer
 from rest_framework.viewsets import GenericViewSet
 
-from predictions import explanations, services, uploads
+from predictions import explanations, removal, services, uploads
 from predictions.api import examples, schema
 from predictions.api.content import FORMS, BatchParser, JPEGRenderer, PhotoParser
 from predictions.api.errors import describe
@@ -96,7 +96,14 @@ class PredictionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Generi
         ],
         responses={
             200: schema.record("You have sent this very photo before.", examples.SUCCEEDED),
-            201: schema.record("Analysed within the time that you wait.", examples.SUCCEEDED),
+            201: OpenApiResponse(
+                PredictionSerializer,
+                description="Analysed within the time that you wait.",
+                examples=[
+                    OpenApiExample("succeeded", examples.SUCCEEDED),
+                    OpenApiExample("photo not kept", examples.NOT_KEPT),
+                ],
+            ),
             202: schema.record("Accepted; ask again at `Location`.", examples.QUEUED),
             **schema.problems(
                 *("invalid_input", *schema.WRITING, *schema.ONE_FILE, *schema.KEY),
@@ -106,12 +113,14 @@ class PredictionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Generi
     )
     @idempotent
     def create(self, request):
-        """The photo is kept without metadata; the original bytes go once it is analysed."""
+        """The photo is kept without metadata, or with `keep_photo=false` not at all; the original
+        bytes go once it is analysed. The people in it should know that you have it analysed, and
+        agree: the notice that the upload page shows holds for programs, too."""
         images = request.FILES.getlist("image")
         if len(images) > 1:
             raise ValidationError({"image": ["Send one photo here, or several to batch/."]})
         form = self._form(UploadSerializer)
-        prediction, is_new = self._submit(uploads.validate(form["image"]), form["force"])
+        prediction, is_new = self._submit(uploads.validate(form["image"]), form)
         headers = self._wait([prediction])
         if prediction.is_deleted:
             raise Http404
@@ -151,7 +160,7 @@ class PredictionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Generi
         for index, image in enumerate(form["image"]):
             outcome = {"index": index, "name": uploads.clean_name(image.name or "")}
             try:
-                prediction, is_new = self._submit(uploads.validate(image), form["force"])
+                prediction, is_new = self._submit(uploads.validate(image), form)
             except (uploads.UploadError, services.QueueFull, services.NotAllowed) as error:
                 outcome |= self._refused(error)
             else:
@@ -175,14 +184,20 @@ class PredictionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Generi
         response.predictions = taken if is_final else None
         return response
 
-    def _submit(self, upload: uploads.Upload, force: bool) -> tuple[Prediction, bool]:
-        """Submit a photo, unless a lost request under the same key has done so already."""
+    def _submit(self, upload: uploads.Upload, form: dict) -> tuple[Prediction, bool]:
+        """Submit a photo as the form says, unless a lost request under the same key has done so."""
         key = self.request.idempotency_key
         if key is not None:
             made = key.predictions.select_related("photo").filter(photo__sha256=upload.sha256)
             if prediction := made.first():
                 return prediction, True
-        return services.submit(self.request.user, upload, force=force, key=key)
+        return services.submit(
+            self.request.user,
+            upload,
+            force=form["force"],
+            keep_photo=form["keep_photo"],
+            key=key,
+        )
 
     def _refused(self, error: Exception) -> dict:
         problem, _headers = describe(error, self.request)
@@ -220,7 +235,7 @@ class PredictionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Generi
         },
     )
     def destroy(self, request, **kwargs):
-        services.delete(self.get_object())
+        removal.delete(self.get_object())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(

@@ -40,4 +40,6 @@ def wait_until_finished(predictions: Sequence[Prediction], seconds: float) -> bo
             prediction.refresh_from_db()
         except Prediction.DoesNotExist:
             prediction.is_deleted = True
+        else:
+            prediction.is_deleted = prediction.removed_at is not None
     return granted

@@ -1,6 +1,7 @@
 """Views that are no pages: where to go on after the log-in that is needed first."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from urllib.parse import urlsplit
 
@@ -30,9 +31,16 @@ def _back_to_the_page(view: View) -> View:
     def checked(request: HttpRequest, *args, **kwargs) -> HttpResponse:
         if request.user.is_authenticated:
             return view(request, *args, **kwargs)
-        page = urlsplit(request.headers.get("Referer", ""))
-        here = page.netloc == request.get_host()
-        response = redirect_to_login(page.path if here else resolve_url("home"))
+        response = redirect_to_login(_came_from(request))
         return HttpResponseClientRedirect(response.url) if request.htmx else response
 
     return checked
+
+
+def _came_from(request: HttpRequest) -> str:
+    """Return the path of this site's page that a request came from, or of the front page."""
+    with suppress(ValueError):  # Some texts, such as http://[, are no addresses.
+        page = urlsplit(request.headers.get("Referer", ""))
+        if page.netloc == request.get_host():
+            return page.path
+    return resolve_url("home")

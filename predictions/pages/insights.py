@@ -1,6 +1,7 @@
 """What a user's photos say together: by emotion, over time, and against the user's own words."""
 
 from datetime import date, timedelta
+from uuid import uuid4
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -43,6 +44,7 @@ def insights_page(request: HttpRequest) -> HttpResponse:
         "columns": columns(found["days"]),
         "confusion": confusion_rows(found["corrections"]["confusion"]),
         "labels": LABELS,
+        "ticket": uuid4(),
     }
     return render(request, "predictions/insights.html", context)
 
@@ -90,14 +92,19 @@ def _starts(first: date, last: date, by_month: bool) -> list[date]:
     return [date(month // 12, month % 12 + 1, 1) for month in months]
 
 
-def confusion_rows(confusion: list[list[int]]) -> list[tuple[str, list[tuple[int, int, bool]]]]:
-    """Return for each word of the user the counts by answer, as (count, shade, is agreement)."""
+def confusion_rows(
+    confusion: list[list[int]], shades: int = SHADES
+) -> list[tuple[str, list[tuple[int, int, bool]]]]:
+    """Return for each word of people the counts by answer, as (count, shade, is agreement).
+
+    A shade is 0 for nothing, and ``shades`` for the most in the table.
+    """
     most = max(map(max, confusion))
     return [
         (
             label,
             [
-                (count, -(-SHADES * count // most) if most else 0, row == column)
+                (count, -(-shades * count // most) if most else 0, row == column)
                 for column, count in enumerate(counts)
             ],
         )

@@ -27,11 +27,16 @@ class Outcome:
         return 422 if self.code else 201 if self.is_new else 200
 
 
-def take(owner, file: File, name: str | None = None) -> Outcome:
-    """Check and submit one file for ``owner``; a refused file leaves nothing behind."""
+def take(owner, file: File, name: str | None = None, *, keep_photo: bool = True) -> Outcome:
+    """Check and submit one file for ``owner``; a refused file leaves nothing behind.
+
+    Without ``keep_photo`` only the numbers outlive the analysis.
+    """
     name = uploads.clean_name(name or file.name or "")
     try:
-        prediction, is_new = services.submit(owner, uploads.validate(file, name))
+        prediction, is_new = services.submit(
+            owner, uploads.validate(file, name), keep_photo=keep_photo
+        )
     except (uploads.UploadError, services.QueueFull, services.NotAllowed) as error:
         return Outcome(name, code=error.code, detail=error.detail)
     return Outcome(name, prediction, is_new)

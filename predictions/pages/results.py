@@ -13,11 +13,14 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from mlcore.errors import MLCoreError
+from mlcore.labels import EMOJI
 from mlcore.model_info import read_model_info
-from predictions import services
+from predictions import removal, services
 from predictions.models import Prediction
 from predictions.pages.access import action, fragment
+from predictions.pages.earlier import changes
 from predictions.pages.forms import CorrectionForm
+from predictions.pages.measured import by_class, figures
 from predictions.pages.wording import track_record
 
 STOP_POLLING = 286
@@ -43,7 +46,7 @@ def faces_context(prediction: Prediction, number: str | None) -> dict:
     faces = list(prediction.faces.all())
     chosen = int(number) - 1 if number and number.isascii() and number.isdigit() else 0
     face = faces[chosen] if 0 <= chosen < len(faces) else faces[0] if faces else None
-    record, explainable = "", False
+    record, precisions, explainable = "", [], False
     if face is not None:
         try:
             model = read_model_info(settings.MODEL_PATH)
@@ -52,6 +55,8 @@ def faces_context(prediction: Prediction, number: str | None) -> dict:
         # Numbers of another network say nothing about this answer.
         if model is not None and model.sha256 == prediction.model_sha256:
             record = track_record(model.metrics, face.label, face.confidence)
+            shares = by_class(figures(model, {}))
+            precisions = [(label, EMOJI[label], share) for label, _recall, share in shares]
             explainable = bool(prediction.photo.display)
     return {
         "prediction": prediction,
@@ -60,25 +65,35 @@ def faces_context(prediction: Prediction, number: str | None) -> dict:
         # One unit of the drawing is about one pixel on a wide screen.
         "unit": max(prediction.photo.width, prediction.photo.height) / 800,
         "track_record": record,
+        "precisions": precisions,
         "explainable": explainable,
     }
 
 
 def _neighbours(prediction: Prediction) -> dict:
     """Return the newer and the older record of the owner's history."""
-    mine = Prediction.objects.filter(owner=prediction.owner_id).only("id", "created_at")
+    mine = Prediction.objects.filter(owner=prediction.owner_id, removed_at=None)
+    mine = mine.only("id", "created_at")
     at, pk = prediction.created_at, prediction.pk
     newer = mine.filter(Q(created_at__gt=at) | Q(created_at=at, id__gt=pk))
     older = mine.filter(Q(created_at__lt=at) | Q(created_at=at, id__lt=pk))
     return {"newer": newer.order_by("created_at", "id").first(), "older": older.first()}
 
 
+def _own_context(prediction: Prediction, number: str | None) -> dict:
+    """Return what the page of a user's own result needs, with other networks' answers and its
+    neighbours in the history."""
+    context = faces_context(prediction, number) | _neighbours(prediction)
+    context["earlier"] = changes(prediction, context["face"])
+    context["poll_milliseconds"] = poll_milliseconds(prediction)
+    return context
+
+
 @require_safe
 @login_required
 def detail(request: HttpRequest, pk) -> HttpResponse:
     prediction = owned(request, pk)
-    context = faces_context(prediction, request.GET.get("face")) | _neighbours(prediction)
-    context["poll_milliseconds"] = poll_milliseconds(prediction)
+    context = _own_context(prediction, request.GET.get("face"))
     return render(request, "predictions/detail.html", context)
 
 
@@ -90,8 +105,7 @@ def progress(request: HttpRequest, pk) -> HttpResponse:
     seen = request.GET.get("seen", "")
     if seen == f"{prediction.status}-{wait}":
         return HttpResponse(status=204)
-    context = faces_context(prediction, None) | _neighbours(prediction)
-    context["poll_milliseconds"] = wait
+    context = _own_context(prediction, None) | {"poll_milliseconds": wait}
     status = STOP_POLLING if prediction.is_finished else 200
     context["announce"] = not seen.startswith(prediction.status)
     return render(request, "predictions/_result.html", context, status=status)
@@ -105,18 +119,18 @@ def card(request: HttpRequest, pk) -> HttpResponse:
         return HttpResponse(status=204)
     status = STOP_POLLING if prediction.is_finished else 200
     context = {"prediction": prediction, "announce": True}
+    context["selectable"] = "selectable" in request.GET
     return render(request, "predictions/_card.html", context, status=status)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def delete(request: HttpRequest, pk) -> HttpResponse:
-    """Ask first; then the record, the photo and every file of it are gone."""
+    """Ask first; then the photo and its result are gone, for good once it cannot be undone."""
     prediction = owned(request, pk)
     if request.method != "POST":
         return render(request, "predictions/delete.html", {"prediction": prediction})
-    services.delete(prediction)
-    messages.success(request, _("The photo and its result are deleted."))
+    removal.remove(Prediction.objects.for_user(request.user).filter(pk=pk))
     return redirect("prediction-list")
 
 

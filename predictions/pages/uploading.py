@@ -3,12 +3,13 @@
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.files import File
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from predictions import services, uploads
+from predictions import limits, services, uploads
 from predictions.models import DemoImage, Prediction
 from predictions.pages.access import action
 from predictions.pages.forms import NoticeForm
@@ -51,6 +52,8 @@ def _upload_page(
             "accept": uploads.ACCEPT,
             "formats": uploads.FORMAT_NAMES,
             "megabytes": settings.MAX_UPLOAD_MB,
+            "largest": settings.MAX_UPLOAD_MB * limits.MEGABYTE,
+            "at_once": limits.AT_ONCE,
             "demo_images": DemoImage.objects.published(),
             "notice": None if request.user.has_accepted_notice else notice or NoticeForm(),
             "recent": Prediction.objects.for_user(request.user)[:RECENT],
@@ -72,6 +75,20 @@ def _agreed(request: HttpRequest) -> NoticeForm | None:
     return None
 
 
+def _keeps_photo(request: HttpRequest) -> bool:
+    return "discard_photo" not in request.POST
+
+
+def _no_file() -> Outcome:
+    return Outcome("", code="no_file", detail=_("Choose at least one photo first."))
+
+
+def _too_many(file: File) -> Outcome:
+    detail = _("Up to %(count)d photos go at once. Please send this one again.")
+    detail %= {"count": limits.AT_ONCE}
+    return Outcome(uploads.clean_name(file.name or ""), code="too_many_files", detail=detail)
+
+
 @login_required
 def _upload(request: HttpRequest) -> HttpResponse:
     """Take the photos of a plain form: on to the result of one, to the history of several."""
@@ -79,9 +96,10 @@ def _upload(request: HttpRequest) -> HttpResponse:
     if notice is not None:
         return _upload_page(request, notice=notice, status=422)
     files = request.FILES.getlist("photos")
-    outcomes = [take(request.user, file) for file in files]
-    if not outcomes:
-        outcomes = [Outcome("", code="no_file", detail=_("Choose at least one photo first."))]
+    keep = _keeps_photo(request)
+    outcomes = [take(request.user, file, keep_photo=keep) for file in files[: limits.AT_ONCE]]
+    outcomes += map(_too_many, files[limits.AT_ONCE :])
+    outcomes = outcomes or [_no_file()]
     refused = [outcome for outcome in outcomes if outcome.code]
     if refused:
         return _upload_page(
@@ -102,12 +120,15 @@ def refuse(request: HttpRequest, outcome: Outcome) -> HttpResponse:
 def to_result(request: HttpRequest, outcome: Outcome) -> HttpResponse:
     """Redirect to an accepted photo's result, and say so where it was known already."""
     if not outcome.is_new:
-        _say_known(request)
+        _say_known(request, outcome.prediction)
     return redirect(outcome.prediction)
 
 
-def _say_known(request: HttpRequest) -> None:
-    messages.info(request, _("You have analysed this very photo before; here is its result."))
+def _say_known(request: HttpRequest, known: Prediction) -> None:
+    text = _("You have analysed this very photo before; here is its result.")
+    if known.photo.is_kept and not _keeps_photo(request):
+        text += " " + _("The photo was kept then; to change that, delete it first.")
+    messages.info(request, text)
 
 
 @action
@@ -122,9 +143,9 @@ def upload_one(request: HttpRequest) -> HttpResponse:
         error = notice.errors["notice"][0]
         outcome = Outcome(file.name if file else "", code="notice_missing", detail=error)
     elif file is None:
-        outcome = Outcome("", code="no_file", detail=_("Choose at least one photo first."))
+        outcome = _no_file()
     else:
-        outcome = take(request.user, file)
+        outcome = take(request.user, file, keep_photo=_keeps_photo(request))
     if outcome.prediction is None:
         response = render(
             request,
@@ -141,7 +162,7 @@ def upload_one(request: HttpRequest) -> HttpResponse:
         )
         response["Location"] = outcome.prediction.get_absolute_url()
         if not outcome.is_new and "single" in request.POST:
-            _say_known(request)
+            _say_known(request, outcome.prediction)
     if outcome.http_status == 503:
         response["Retry-After"] = str(services.QueueFull.retry_after)
     return response

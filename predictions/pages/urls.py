@@ -3,12 +3,24 @@
 from django.urls import path
 
 from predictions import pictures
-from predictions.pages import about, gallery, history, insights, results, uploading
+from predictions.pages import (
+    about,
+    annotated,
+    exporting,
+    gallery,
+    history,
+    insights,
+    results,
+    selection,
+    uploading,
+)
 
 urlpatterns = [
     path("", uploading.home, name="home"),
     path("uploads/", uploading.upload_one, name="upload-one"),
     path("predictions/", history.history, name="prediction-list"),
+    path("predictions/selection/", selection.selection, name="selection"),
+    path("predictions/restore/", selection.restore, name="restore"),
     path("predictions/<uuid:pk>/", results.detail, name="prediction-detail"),
     path("predictions/<uuid:pk>/progress/", results.progress, name="prediction-progress"),
     path("predictions/<uuid:pk>/card/", results.card, name="prediction-card"),
@@ -32,7 +44,16 @@ urlpatterns = [
         {"kind": "thumbnail"},
         name="prediction-thumbnail",
     ),
+    path(
+        "predictions/<uuid:pk>/annotated/", annotated.annotated_photo, name="prediction-annotated"
+    ),
     path("insights/", insights.insights_page, name="insights"),
+    path("insights/export/", exporting.export_file, name="export-file"),
+    path(
+        "insights/export/<uuid:ticket>/progress/",
+        exporting.export_progress,
+        name="export-progress",
+    ),
     path("gallery/", gallery.gallery, name="gallery"),
     path("gallery/<slug:slug>/", gallery.demo, name="demo"),
     path("gallery/<slug:slug>/try/", gallery.try_demo, name="demo-try"),

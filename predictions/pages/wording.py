@@ -40,6 +40,22 @@ ADVICE = {
         "Nothing on this machine can look for faces, so the whole photo was read as one face. "
         "Crop it to the face for a better answer."
     ),
+    "photo_turned": gettext_lazy(
+        "This photo seems to lie on its side or to stand on its head, and the network reads "
+        "upright faces only. Turn it and upload it again."
+    ),
+    "too_dark": gettext_lazy(
+        "This photo is very dark, and in the dark the network is wrong more often. The same face "
+        "in more light is read better."
+    ),
+    "face_turned": gettext_lazy(
+        "The largest face is turned aside. The network has seen few such faces: of those that it "
+        "was tested with, it read half right. A face seen from the front is read better."
+    ),
+    "looks_drawn": gettext_lazy(
+        "The largest face looks drawn. The network has learned from photographs only, so its "
+        "answer to a drawing means little."
+    ),
 }
 
 REMEDIES = {
@@ -54,9 +70,13 @@ REMEDIES = {
 SURENESS = ((0.9, gettext_lazy("very sure")), (0.7, gettext_lazy("fairly sure")))
 
 
-def remedy(code: str) -> str:
-    """Return what the owner can do about an error code."""
-    return str(REMEDIES.get(code, _("Analyse it again; often that is enough.")))
+def remedy(prediction: Prediction) -> str:
+    """Return what the owner can do about a failure."""
+    if known := REMEDIES.get(prediction.error_code):
+        return str(known)
+    if not prediction.photo.source:
+        return str(REMEDIES["photo_missing"])
+    return _("Analyse it again; often that is enough.")
 
 
 def advise(codes: list[str]) -> list[str]:
@@ -114,7 +134,7 @@ def track_record(metrics: Mapping, label: str, confidence: float) -> str:
 def headline(prediction: Prediction) -> str:
     """Return a record in a few words: the title of its page and what a screen reader hears."""
     if prediction.status == Status.FAILED:
-        return _("This photo could not be read")
+        return _("This photo could not be analysed")
     if prediction.status != Status.SUCCEEDED:
         return str(STATUSES[prediction.status])
     if not prediction.label:

@@ -4,23 +4,18 @@ from urllib.parse import urlsplit
 
 from django.contrib import admin, messages
 
+from predictions.admin.read_only import ReadOnlyAdmin
 from predictions.webhooks.models import Webhook
 
 
 @admin.register(Webhook)
-class WebhookAdmin(admin.ModelAdmin):
+class WebhookAdmin(ReadOnlyAdmin):
     list_display = ("created_at", "owner", "host", "is_active", "off_reason", "given_up")
     list_filter = ("is_active", "off_reason")
     list_select_related = ("owner",)
     search_fields = ("owner__username", "owner__email")
     fields = readonly_fields = ("id", *list_display)
     actions = ("switch_off",)
-
-    def has_add_permission(self, request) -> bool:
-        return False
-
-    def has_change_permission(self, request, obj=None) -> bool:
-        return False
 
     def has_control_permission(self, request) -> bool:
         """Whether this person may switch webhooks off, though nobody may edit one."""

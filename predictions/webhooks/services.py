@@ -171,6 +171,8 @@ def _claim() -> Delivery | None:
                 next_attempt_at__lte=now,
                 webhook__busy_until__lte=now,
                 webhook__owner__is_active=True,
+                # What is deleted on a page waits until it is gone, or brought back.
+                prediction__removed_at=None,
             )
             .select_related("webhook", "prediction__photo")
             .order_by("webhook__busy_until", "next_attempt_at", "created_at")

@@ -1,101 +1,60 @@
-// Uploads each photo by itself with a progress bar. Without this module the form is a plain one.
-const PARALLEL = 3;
+// Takes photos that are chosen, dropped or pasted, and hands them to sending.js by an event.
+// Without this module the form is a plain one.
+const NAMES = 3;
 
 const form = document.getElementById("upload");
 const picker = document.getElementById("photos");
-const cards = document.getElementById("cards");
 const chosen = document.getElementById("chosen");
+const rest = document.getElementById("rest");
 const notice = form.elements.namedItem("notice");
+const inputs = [...form.querySelectorAll("input[type=file]")];
 
 document.documentElement.classList.add("scripted");
-const waiting = [];
-let running = 0;
-let single = false;
+const left = [];
 
-function fresh(template) {
-  return document.getElementById(template).content.firstElementChild.cloneNode(true);
-}
-
-function start(files) {
+function start(files, alone = files.length === 1) {
   if (!files.length) return picker.click();
-  single = files.length === 1 && !running;
-  document.getElementById("latest-section").hidden = false;
-  for (const file of [...files].reverse()) {
-    const card = fresh("uploading");
-    card.querySelector(".card-name").textContent = file.name;
-    const image = card.querySelector("img");
-    image.onload = image.onerror = () => URL.revokeObjectURL(image.src);
-    image.src = URL.createObjectURL(file);
-    cards.prepend(card);
-    waiting.unshift({ file, card });
-  }
-  cards.firstElementChild.scrollIntoView({ block: "nearest" });
-  form.reset();
+  const atOnce = Number(form.dataset.atOnce);
+  left.push(...files.slice(atOnce));
+  const discard = form.elements.discard_photo.checked;
+  const detail = { files: files.slice(0, atOnce), discard, alone };
+  form.dispatchEvent(new CustomEvent("photos", { detail }));
+  for (const input of inputs) input.value = "";
   if (notice) {
     notice.checked = true;
     notice.closest(".notice").hidden = true;
   }
   chosen.textContent = "";
-  next();
+  tellRest();
 }
 
-function next() {
-  while (running < PARALLEL && waiting.length) send(waiting.shift());
+// More than go at once stay here until they are asked for.
+function tellRest() {
+  rest.hidden = !left.length;
+  if (!left.length) return;
+  const sentence = rest.querySelector("p");
+  sentence.textContent = sentence.dataset.text.replace("{count}", left.length);
+  document.getElementById("announcer").textContent = sentence.textContent;
 }
 
-function send({ file, card }) {
-  running += 1;
-  const body = new FormData();
-  body.append("csrfmiddlewaretoken", form.elements.namedItem("csrfmiddlewaretoken").value);
-  if (notice) body.append("notice", "on");
-  if (single) body.append("single", "1");
-  body.append("photos", file);
-  const request = new XMLHttpRequest();
-  const bar = card.querySelector("progress");
-  request.upload.onprogress = (event) => {
-    if (event.lengthComputable) bar.value = event.loaded / event.total;
-  };
-  request.onloadend = () => {
-    running -= 1;
-    // Who is no longer logged in was led to the log-in, and comes back here.
-    const page = request.responseURL;
-    if (page && new URL(page).pathname !== form.dataset.action) return window.location.assign(page);
-    const address = request.getResponseHeader("Location");
-    if (single && address) return window.location.assign(address);
-    replace(card, request.responseText, file.name);
-    next();
-  };
-  request.open("POST", form.dataset.action);
-  request.send(body);
-}
-
-// The answer is the card of the photo, or of why it was refused; anything else is an accident.
-function replace(card, answer, name) {
-  const holder = document.createElement("template");
-  holder.innerHTML = answer.trim();
-  let replacement = holder.content.querySelector("li.card");
-  if (!replacement) {
-    replacement = fresh("lost");
-    replacement.querySelector(".card-name").textContent = name;
-  }
-  document.getElementById(replacement.id)?.remove();
-  card.replaceWith(replacement);
-  window.htmx.process(replacement);
-}
+rest.querySelector("button").addEventListener("click", () => start(left.splice(0), false));
 
 // Before the first upload somebody has to agree; until then the photos wait in the form.
-function offer(files) {
+function offer(list) {
+  const files = [...list];
   if (!files.length) return;
   if (!notice || notice.checked) return start(files);
-  chosen.textContent = [...files].map((file) => file.name).join(", ");
+  const names = files.slice(0, NAMES).map((file) => file.name);
+  const more = files.length - names.length;
+  if (more) names.push(chosen.dataset.more.replace("{count}", more));
+  chosen.textContent = names.join(", ");
   form.reportValidity();
 }
 
 function take(transfer) {
-  const files = [...transfer.files];
-  if (!files.length) return;
+  if (!transfer.files.length) return;
   picker.files = transfer.files;
-  offer(files);
+  offer(transfer.files);
 }
 
 form.addEventListener("change", (event) => {
@@ -104,7 +63,7 @@ form.addEventListener("change", (event) => {
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  start([...form.querySelectorAll("input[type=file]")].flatMap((input) => [...input.files]));
+  start(inputs.flatMap((input) => [...input.files]));
 });
 
 document.addEventListener("paste", (event) => take(event.clipboardData));
