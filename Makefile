@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fuzz endure bench client train-help clean
+.PHONY: help run test lint fuzz endure bench client messages train-help clean
 
 help: ## List these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{ printf "make %-12s %s\n", $$1, $$2 }'
@@ -30,8 +30,14 @@ client: .venv/testing ## Generate a typed Python client of the API into var/clie
 	DEBUG=true $(BIN)/python manage.py spectacular --file var/openapi.yaml --validate
 	$(BIN)/openapi-python-client generate --config predictions/api/generator.yaml --path var/openapi.yaml --output-path var/client --overwrite
 
-bench: .venv/testing ## Measure how long people wait for an answer
-	$(BIN)/python tests/benchmarks/first_answer.py
+messages: .venv/testing ## Write what is to be translated into locale/ (LOCALE=fr; needs GNU gettext)
+	@mkdir -p locale
+	DEBUG=true $(BIN)/python manage.py makemessages --locale $${LOCALE:-de} --ignore .venv --ignore var --ignore tests --no-wrap
+
+bench: .venv/testing ## Measure the front page, how long people wait for an answer, and a long history
+	$(BIN)/python -m tests.benchmarks.front_page
+	$(BIN)/python -m tests.benchmarks.first_answer
+	$(BIN)/python -m tests.benchmarks.long_history
 
 train-help: .venv/testing ## Show how a network is trained
 	@$(BIN)/python -m training.train --help

@@ -130,6 +130,12 @@ def _worker() -> Iterator[Worker]:
 
 
 @pytest.fixture
+def nobody_else_works(_worker: Worker) -> None:
+    """End the worker of earlier tests: here a test itself does its work, step by step."""
+    _worker.stop()
+
+
+@pytest.fixture
 def worker(transactional_db, redis_server: RedisServer, _worker: Worker) -> Iterator[Worker]:
     """A real Celery worker with beat on the test database; it may be stopped and started, too.
 

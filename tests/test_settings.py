@@ -75,6 +75,26 @@ def test_nonsense_is_named(manage, name, value, complaint):
     assert complaint in done.stderr.splitlines()[-1]
 
 
+def test_error_reports_hold_no_names(manage):
+    program = """
+import sentry_sdk
+from django.test import Client
+
+sent = []
+transport = sentry_sdk.get_client().transport
+transport.capture_envelope = lambda envelope: sent.append(envelope.serialize())
+name = "".join(["ada", "lovelace"])  # What was typed to start the program is reported.
+browser = Client(raise_request_exception=False, SERVER_NAME="localhost")
+browser.post("/accounts/login/", {"login": name, "password": "analytical"})
+report = b"".join(sent)
+print(b"OperationalError" in report, name.encode() in report)
+"""
+    # Nobody has made the tables, so that to look for the user fails.
+    dsn = "http://key@127.0.0.1:9/1"
+    done = manage("shell", "--no-imports", "-c", program, DEBUG="true", SENTRY_DSN=dsn)
+    assert done.stdout.splitlines()[-1:] == ["True False"], done.stderr
+
+
 def test_the_example_lists_every_setting():
     settings = (BASE_DIR / "emotionsite" / "settings.py").read_text()
     runner = (BASE_DIR / "emotionsite" / "run.py").read_text()

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from predictions import services
+from predictions import removal, services
 from predictions.models import Photo, Prediction
 from tests.support.api import PREDICTIONS, assert_problem, photo
 from tests.support.waiting import wait_until
@@ -87,11 +87,11 @@ def test_a_record_that_is_deleted_meanwhile_takes_no_other_with_it(
     client, redis_server, make_image, monkeypatch
 ):
     # No worker hears of these.
-    monkeypatch.setattr(services, "_send", lambda prediction_id: True)
+    monkeypatch.setattr(services, "send", lambda prediction_id: True)
 
     def delete_the_first():
         wait_until(lambda: Prediction.objects.count() == 2, 20)
-        services.delete(Prediction.objects.earliest("created_at"))
+        removal.delete(Prediction.objects.earliest("created_at"))
         for prediction in Prediction.objects.all():
             services.cancel(prediction)
         connection.close()
@@ -112,6 +112,15 @@ def test_the_same_photos_are_analysed_anew_by_force(client, make_image):
     response = client.post(BATCH, {"image": [photo(content)], "force": "true"})
     assert [outcome["status"] for outcome in response.json()] == [202]
     assert Prediction.objects.count() == 2
+
+
+def test_photos_of_a_batch_are_kept_or_not(client, make_image):
+    files = [photo(make_image("PNG", size=(50 + number, 50))) for number in range(2)]
+    response = client.post(BATCH, {"image": files, "keep_photo": "false"})
+    assert [outcome["status"] for outcome in response.json()] == [202, 202]
+    assert list(Photo.objects.values_list("is_kept", flat=True)) == [False, False]
+    response = client.post(BATCH, {"image": files, "keep_photo": "perhaps"})
+    assert "keep_photo" in assert_problem(response, 400, "invalid_input")["errors"]
 
 
 @pytest.mark.parametrize("count", [0, 51])

@@ -7,7 +7,7 @@ from django.core.files.storage import default_storage
 from django.test import Client
 from PIL import Image
 
-from predictions import explanations, services, tasks
+from predictions import explanations, removal, services, tasks
 from predictions.api.throttling import DrawingThrottle
 from predictions.models import Explanation
 from tests.support.api import PREDICTIONS, assert_problem
@@ -61,7 +61,7 @@ def test_it_goes_with_the_answer(client, analyse):
     tasks.analyse(str(prediction.pk))
     assert not Explanation.objects.exists()
     tasks.draw_explanation(prediction.faces.get().pk)
-    services.delete(prediction)
+    removal.delete(prediction)
     assert not Explanation.objects.exists()
 
 

@@ -8,7 +8,7 @@ from django.db import connection
 from django.utils import timezone
 from rest_framework.response import Response
 
-from predictions import services
+from predictions import removal, services
 from predictions.api.idempotency import LOST_AFTER, _keep
 from predictions.models import IdempotencyKey, Prediction
 from tests.support.api import PREDICTIONS, assert_problem, photo, token_client
@@ -37,7 +37,13 @@ def test_the_same_request_gets_the_same_answer_and_does_nothing_again(client, ma
 
 
 @pytest.mark.parametrize(
-    "change", [{"force": "true"}, {"name": "b.png"}, {"content": b"another picture"}]
+    "change",
+    [
+        {"force": "true"},
+        {"keep_photo": "false"},
+        {"name": "b.png"},
+        {"content": b"another picture"},
+    ],
 )
 def test_another_request_under_the_same_key_is_refused(client, make_image, change):
     content = make_image("PNG")
@@ -97,12 +103,31 @@ def test_an_answer_goes_with_the_record_that_it_speaks_of(client, make_image):
     assert again.json()["id"] != first.json()["id"]
 
 
+def test_an_answer_goes_also_with_a_record_that_was_deleted_on_a_page(client, owner, make_image):
+    first = send(client, make_image("PNG"))
+    removal.remove(Prediction.objects.for_user(owner))
+    again = send(client, make_image("PNG"))
+    assert again.status_code == 202
+    assert "Idempotency-Replayed" not in again
+    assert again.json()["id"] != first.json()["id"]
+    assert send(client, make_image("PNG"))["Idempotency-Replayed"] == "true"
+
+
+def test_an_answer_about_a_record_that_is_deleted_meanwhile_is_not_kept(client, owner, make_image):
+    first = send(client, make_image("PNG"))
+    removal.remove(Prediction.objects.for_user(owner))
+    response = Response(first.json(), 202)
+    response.predictions = list(Prediction.objects.all())
+    _keep(IdempotencyKey.objects.get(), response)
+    assert not IdempotencyKey.objects.exists()
+
+
 def test_an_answer_about_a_record_that_is_gone_already_is_not_kept(client, make_image, queue):
     first = send(client, make_image("PNG"))
     row = IdempotencyKey.objects.get()
     prediction = Prediction.objects.get()
     gone = queue()
-    services.delete(Prediction.objects.get(pk=gone.pk))
+    removal.delete(Prediction.objects.get(pk=gone.pk))
     response = Response(first.json(), 207)
     response.predictions = [prediction, gone]
     _keep(row, response)
@@ -114,7 +139,7 @@ def test_a_key_is_forgotten_after_a_day(client, make_image):
     IdempotencyKey.objects.update(created_at=timezone.now() - timedelta(days=1, seconds=1))
     assert send(client, make_image("JPEG")).status_code == 202
     IdempotencyKey.objects.update(created_at=timezone.now() - timedelta(days=1, seconds=1))
-    services.forget()
+    removal.forget()
     assert not IdempotencyKey.objects.exists()
     assert Prediction.objects.count() == 2
 

@@ -10,6 +10,7 @@ from django.db.models import FileField
 from PIL import Image
 
 from mlcore.labels import EMOJI, LABELS
+from predictions import tasks
 from predictions.models import Photo, Prediction
 from tests.support.api import PREDICTIONS, assert_problem, photo
 
@@ -114,6 +115,40 @@ def test_the_same_photo_is_not_analysed_twice_unless_forced(
         assert response.json()["id"] != str(known.pk)
     assert strangers_client.post(PREDICTIONS, {"image": photo(astronaut)}).status_code == 202
     assert Prediction.objects.count() == 4
+
+
+@pytest.mark.parametrize(
+    ("address", "form"),
+    [(PREDICTIONS, {"keep_photo": "false"}), (f"{PREDICTIONS}?keep_photo=false", {})],
+)
+def test_of_a_photo_that_is_not_kept_the_numbers_stay(
+    address, form, client, strangers_client, astronaut
+):
+    sent = client.post(address, {"image": photo(astronaut), **form})
+    assert sent.status_code == 202
+    tasks.analyse(sent.json()["id"])
+    record = client.get(sent["Location"]).json()
+    assert (record["status"], len(record["faces"])) == ("succeeded", 1)
+    assert (record["photo"]["width"], record["photo"]["height"]) == (512, 512)
+    assert record["photo"]["image_url"] is record["photo"]["thumbnail_url"] is None
+    for picture in ("image", "thumbnail"):
+        assert_problem(client.get(f"{sent['Location']}{picture}/"), 404, "not_found")
+    assert_problem(client.get(f"{sent['Location']}explanation/"), 409, "photo_missing")
+    assert_problem(client.post(f"{sent['Location']}rerun/"), 409, "photo_missing")
+    assert_problem(strangers_client.get(sent["Location"]), 404, "not_found")
+
+    same = client.post(address, {"image": photo(astronaut), **form})
+    assert (same.status_code, same.json()["id"]) == (200, record["id"])
+    kept = client.post(PREDICTIONS, {"image": photo(astronaut), "keep_photo": "true"})
+    assert kept.status_code == 202
+
+
+@pytest.mark.parametrize("value", ["perhaps", "", "2"])
+def test_whether_a_photo_is_kept_is_said_clearly(value, client, make_image):
+    form = {"image": photo(make_image("PNG")), "keep_photo": value}
+    problem = assert_problem(client.post(PREDICTIONS, form), 400, "invalid_input")
+    assert list(problem["errors"]) == ["keep_photo"]
+    assert not Prediction.objects.exists()
 
 
 def test_an_unchanged_record_is_not_sent_again(client, analyse):

@@ -154,6 +154,21 @@ def test_where_addresses_must_be_verified_an_unverified_user_gets_no_token(user,
     assert Client().post(TOKEN, headers=basic(f"grace:{PASSWORD}")).status_code == 201
 
 
+def test_a_password_is_not_enough_for_who_has_a_second_factor(user):
+    from tests.support.totp import protect
+
+    protect(user)
+    client = Client()
+    wrong = client.post(TOKEN, headers=basic("grace:wrong"))
+    assert_problem(wrong, 401, "authentication_failed")
+    response = client.post(TOKEN, headers=basic(f"grace:{PASSWORD}"))
+    problem = assert_problem(response, 403, "second_factor_required")
+    assert "on the account page" in problem["detail"]
+    assert not ApiToken.objects.exists()
+    # What was made on the account page works on.
+    assert token_client(user).get(PREDICTIONS).status_code == 200
+
+
 def test_guessing_passwords_is_slowed_down(user):
     statuses = []
     for guess in range(12):

@@ -10,7 +10,7 @@ from django.db import connection
 from django.utils import timezone
 from PIL import Image
 
-from predictions import notices, services
+from predictions import notices, removal, services
 from predictions.api.waiting import preferred_wait, wait_until_finished
 from predictions.models import Photo, Prediction
 from predictions.notices import LOOK_AGAIN
@@ -141,6 +141,13 @@ def test_who_would_take_the_last_thread_does_not_wait(client, redis_server, make
     assert response.status_code == 202
     assert "Preference-Applied" not in response
     assert int(response["Retry-After"]) > 0
+
+
+def test_what_is_deleted_on_a_page_meanwhile_is_gone(owner, redis_server):
+    prediction = running(owner)
+    removal.remove(Prediction.objects.for_user(owner))
+    wait_until_finished([prediction], 0)
+    assert prediction.is_deleted
 
 
 def running(owner) -> Prediction:

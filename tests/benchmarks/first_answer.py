@@ -1,14 +1,11 @@
 """How long people and programs wait: ``make bench``.
 
-Starts the site as ``make run`` does, with a data folder of its own, and measures in Chromium the
-time from the click on *Analyse* to the visible result, for the first photo after the start and for
-later ones; how long after the row is done ``Prefer: wait`` answers; then the whole command
-``python -m mlcore`` on the same portrait.
+Measures in Chromium the time from the click on *Analyse* to the visible result, for the first photo
+after the start and for later ones; how long after the row is done ``Prefer: wait`` answers; then
+the whole command ``python -m mlcore`` on the same portrait.
 """
 
 import io
-import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -19,11 +16,11 @@ from pathlib import Path
 
 import requests
 from PIL import Image
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 from skimage import data
 
-BASE_DIR = Path(__file__).resolve().parents[2]
-PASSWORD = "only-for-this-benchmark"
+from tests.benchmarks.serving import BASE_DIR, PASSWORD, USER, chromium, log_in, running_site
+
 LATER = 7
 LATEST = 0.05
 """Seconds between the end of an analysis and the answer to whoever waits for it, at the median."""
@@ -36,13 +33,6 @@ def portrait(number: int) -> bytes:
     stream = io.BytesIO()
     image.save(stream, "PNG")
     return stream.getvalue()
-
-
-def log_in(page: Page, address: str) -> None:
-    page.goto(f"{address}/accounts/login/")
-    page.get_by_label("Username").fill("bench")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
 
 
 def seconds_to_result(page: Page, address: str, number: int) -> float:
@@ -61,7 +51,7 @@ def seconds_to_result(page: Page, address: str, number: int) -> float:
         page.locator("#photos").set_input_files(file)
     page.locator("#result[data-status=succeeded] .bars li").first.wait_for()
     seconds = time.perf_counter() - started
-    expect(page.locator(".bars li")).to_have_count(7)
+    expect(page.locator(".bars").first.locator("li")).to_have_count(7)
     return seconds
 
 
@@ -69,7 +59,7 @@ def seconds_after_done(address: str, photos: range) -> list[float]:
     """Send photos to the API with ``Prefer: wait``; return the seconds from the moment that each
     row says it was finished to the answer."""
     with requests.post(
-        f"{address}/api/v1/auth/token/", auth=("bench", PASSWORD), timeout=30
+        f"{address}/api/v1/auth/token/", auth=(USER, PASSWORD), timeout=30
     ) as answer:
         headers = {"Authorization": f"Token {answer.json()['token']}", "Prefer": "wait=30"}
     seconds = []
@@ -99,56 +89,29 @@ def seconds_of_command(photo: Path) -> float:
 
 
 def main() -> None:
-    folder = Path(tempfile.mkdtemp())
-    address = f"http://127.0.0.1:{os.environ.get('PORT', '8765')}"
-    environment = os.environ | {
-        "DATA_DIR": str(folder),
-        "PORT": address.rpartition(":")[2],
-        "DJANGO_SUPERUSER_USERNAME": "bench",
-        "DJANGO_SUPERUSER_PASSWORD": PASSWORD,
-    }
-    command = [sys.executable, "-m", "emotionsite.run"]
-    with (folder / "log").open("wb") as log:
-        started = time.perf_counter()
-        site = subprocess.Popen(command, cwd=BASE_DIR, env=environment, stdout=log, stderr=log)
-        try:
-            while "Emotionsite is ready" not in (output := (folder / "log").read_text()):
-                if site.poll() is not None:
-                    raise SystemExit(output)
-                time.sleep(0.05)
-            print(f"site ready, installed before: {time.perf_counter() - started:.1f} s")
-            with sync_playwright() as playwright:
-                browser = playwright.chromium.launch(
-                    executable_path=os.environ.get("CHROMIUM") or shutil.which("chromium"),
-                    args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-                )
-                page = browser.new_page()
-                log_in(page, address)
-                first = seconds_to_result(page, address, 0)
-                later = [seconds_to_result(page, address, n) for n in range(1, LATER + 1)]
-                browser.close()
-            print(f"first photo, click to result: {first:.2f} s")
-            print(
-                f"later photos: median {statistics.median(later):.2f} s, slowest {max(later):.2f} s"
-            )
-            waits = seconds_after_done(address, range(LATER + 1, LATER + 31))
-            print(
-                f"Prefer: wait, answer after the row is done: median "
-                f"{1000 * statistics.median(waits):.0f} ms, slowest {1000 * max(waits):.0f} ms"
-            )
-        finally:
-            site.terminate()
-            site.wait()
-    if statistics.median(waits) > LATEST:
-        raise SystemExit(f"the answer is to come within {1000 * LATEST:.0f} ms")
-    photo = folder / "portrait.png"
-    photo.write_bytes(portrait(0))
-    whole = [seconds_of_command(photo) for _ in range(LATER)]
+    with running_site() as address:
+        with chromium() as browser:
+            page = browser.new_page()
+            log_in(page, address)
+            first = seconds_to_result(page, address, 0)
+            later = [seconds_to_result(page, address, n) for n in range(1, LATER + 1)]
+        print(f"first photo, click to result: {first:.2f} s")
+        print(f"later photos: median {statistics.median(later):.2f} s, slowest {max(later):.2f} s")
+        waits = seconds_after_done(address, range(LATER + 1, LATER + 31))
+        print(
+            f"Prefer: wait, answer after the row is done: median "
+            f"{1000 * statistics.median(waits):.0f} ms, slowest {1000 * max(waits):.0f} ms"
+        )
+        if statistics.median(waits) > LATEST:
+            raise SystemExit(f"the answer is to come within {1000 * LATEST:.0f} ms")
+    with tempfile.TemporaryDirectory() as folder:
+        photo = Path(folder, "portrait.png")
+        photo.write_bytes(portrait(0))
+        whole = [seconds_of_command(photo) for _ in range(LATER)]
     print(
         f"python -m mlcore: first {whole[0]:.2f} s, median {statistics.median(whole):.2f} s, "
         f"slowest {max(whole):.2f} s"
     )
-    shutil.rmtree(folder)
 
 
 if __name__ == "__main__":

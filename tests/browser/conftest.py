@@ -44,7 +44,13 @@ def chromium() -> str:
 
 
 @pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
+def arguments() -> list[str]:
+    """The command line of a module's Chromium."""
+    return ARGUMENTS
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str, arguments: list[str]) -> Iterator[Browser]:
     """One Chromium for a module.
 
     Playwright's synchronous interface keeps an asyncio loop running in this thread for as long as
@@ -53,7 +59,7 @@ def browser(chromium: str) -> Iterator[Browser]:
     """
     with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
         yield browser
         browser.close()
 
@@ -80,6 +86,28 @@ def context(browser: Browser, live_server, static_files) -> Iterator[BrowserCont
     yield context
     context.close()
     assert not problems, "\n".join(problems)
+
+
+@pytest.fixture(autouse=True)
+def _quick_passwords(settings) -> None:
+    """A strong hash is slow on purpose, and no test here is about it."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture
+def grace(transactional_db):
+    """A user who has agreed to the notice, with the password "correct horse battery"."""
+    from emotionsite.accounts.models import User
+
+    user = User.objects.create_user("grace", "grace@example.org", "correct horse battery")
+    user.accept_notice()
+    return user
+
+
+@pytest.fixture(params=[1280, 390])
+def width(request: pytest.FixtureRequest) -> int:
+    """The width of the window in pixels: who asks for it is tried at a desk and on a phone."""
+    return request.param
 
 
 @pytest.fixture

@@ -2,10 +2,10 @@
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from django.test import Client
 from django.utils import timezone
 
 from tests.support.pictures import crowd
+from tests.support.sessions import session
 from tests.support.waiting import wait_until
 
 PASSWORD = "correct horse battery"
@@ -46,8 +46,10 @@ def site(worker, astronaut: bytes, make_image, live_server):
         p.get_absolute_url() for p in (answered, several, faceless, damaged, waiting, canceled)
     ]
     pages += ["/", "/predictions/", "/predictions/?emotion=fear", f"{pages[0]}delete/"]
+    pages += ["/predictions/?select=all&name=o&sort=size"]
     pages += ["/insights/"]
-    pages += ["/account/", "/account/delete/", "/accounts/email/", "/accounts/password/change/"]
+    pages += ["/account/", "/accounts/email/", "/accounts/password/change/", "/accounts/2fa/"]
+    pages += [f"/account/{more}/" for more in ("tokens", "privacy", "erase", "delete")]
     webhook = log_of_every_kind(user, answered)
     pages += [f"/account/webhooks/{more}" for more in ("", f"{webhook}/", f"{webhook}/delete/")]
     newcomer = User.objects.create_user("ada")
@@ -81,57 +83,36 @@ def log_of_every_kind(user, prediction) -> str:
     return str(webhook.pk)
 
 
-def session(user, address: str) -> dict:
-    """Return the cookie of this user's session."""
-    client = Client()
-    client.force_login(user)
-    return {"name": "sessionid", "value": client.cookies["sessionid"].value, "url": address}
+def pages(browser, live_server, site):
+    """Yield (address, page) of every page, each opened once by whoever may see it."""
+    for cookies, addresses in site:
+        context = browser.new_context(base_url=live_server.url, reduced_motion="reduce")
+        context.add_cookies(cookies)
+        page = context.new_page()
+        for address in addresses:
+            page.goto(address)
+            yield address, page
+        context.close()
 
 
-@pytest.fixture
-def visit(browser, live_server, static_files, site):
-    """A function that yields (address, page) for every page, in a window of this kind."""
-
-    def visit(width: int, scheme: str):
-        for cookies, addresses in site:
-            context = browser.new_context(
-                base_url=live_server.url,
-                color_scheme=scheme,
-                viewport={"width": width, "height": 800},
-                reduced_motion="reduce",
-            )
-            context.add_cookies(cookies)
-            page = context.new_page()
-            for address in addresses:
-                page.goto(address)
-                yield address, page
-            context.close()
-
-    return visit
-
-
-def test_axe_finds_nothing(visit):
+def test_axe_finds_nothing_and_nothing_is_cut_off(browser, live_server, static_files, site):
     axe = Axe()
     problems = []
     # In the dark nothing changes but colours.
     rules = {"light": STANDARDS, "dark": {"type": "rule", "values": ["color-contrast"]}}
-    for width, scheme in ((1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")):
-        for address, page in visit(width, scheme):
+    for address, page in pages(browser, live_server, site):
+        for width, scheme in ((1280, "light"), (390, "light"), (390, "dark")):
+            page.set_viewport_size({"width": width, "height": 800})
+            page.emulate_media(color_scheme=scheme)
             results = axe.run(page, options={"runOnly": rules[scheme]})
             assert results.response["passes"], address
             for violation in results.response["violations"]:
                 nodes = [node["html"] for node in violation["nodes"][:3]]
                 problems.append(f"{address} {width} {scheme}: {violation['id']} {nodes}")
+        page.set_viewport_size({"width": 320, "height": 800})
+        if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+            problems.append(f"{address} is wider than 320 pixels")
     assert not problems, "\n".join(problems)
-
-
-def test_nothing_is_cut_off_at_320_pixels(visit):
-    too_wide = [
-        address
-        for address, page in visit(320, "light")
-        if page.evaluate("document.documentElement.scrollWidth > innerWidth")
-    ]
-    assert too_wide == []
 
 
 def test_first_tab_leads_to_the_content(page):

@@ -1,28 +1,36 @@
-"""A token for a program: made, copied, shown in the list and revoked, on a narrow screen."""
+"""The account, at a desk and on a phone: a token for a program, the second factor, and leaving."""
+
+import json
+import zipfile
+from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Page, expect
 
+from tests.support.sessions import session
+from tests.support.totp import totp
+
+PASSWORD = "correct horse battery"
+
 
 @pytest.fixture
-def account(context: BrowserContext, client, live_server, db) -> Page:
-    """The account page of a user, 390 pixels wide, who may use the clipboard."""
+def account(context: BrowserContext, live_server, transactional_db, width: int) -> Page:
+    """The account page of a user, who may use the clipboard."""
     from emotionsite.accounts.models import User
 
-    client.force_login(User.objects.create(username="ada"))
-    cookie = {"name": "sessionid", "value": client.cookies["sessionid"].value}
-    context.add_cookies([{**cookie, "url": live_server.url}])
+    ada = User.objects.create(username="ada")
+    context.add_cookies([session(ada, live_server.url)])
     context.grant_permissions(["clipboard-read", "clipboard-write"], origin=live_server.url)
     page = context.new_page()
-    page.set_viewport_size({"width": 390, "height": 800})
-    page.goto("/account/")
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto("/account/tokens/")
     return page
 
 
-def assert_fits_and_is_accessible(page: Page) -> None:
+def assert_fits_and_is_accessible(page: Page, *schemes: str) -> None:
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    for scheme in ("light", "dark"):
+    for scheme in schemes or ("light", "dark"):
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         violations = Axe().run(page).response["violations"]
         assert [violation["id"] for violation in violations] == []
@@ -46,7 +54,7 @@ def test_a_token_is_made_copied_and_revoked(account: Page):
     field.focus()
     assert page.evaluate("getSelection().toString()") == token
 
-    page.goto("/account/")
+    page.goto("/account/tokens/")
     expect(page.get_by_text(token)).to_have_count(0)
     row = page.locator(".tokens li")
     expect(row).to_contain_text("read only")
@@ -62,3 +70,86 @@ def test_a_token_is_made_copied_and_revoked(account: Page):
     page.get_by_role("button", name="Revoke The camera").click()
     expect(page.get_by_text("The token is revoked")).to_be_visible()
     expect(row).to_have_count(0)
+
+
+def log_in(page: Page) -> None:
+    page.goto("/accounts/login/?next=/account/")
+    page.get_by_label("Username or email").fill("grace")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+
+
+def log_out(page: Page) -> None:
+    page.get_by_role("button", name="Log out").click()
+    expect(page.get_by_role("link", name="Log in").first).to_be_visible()
+
+
+def read(download) -> Path:
+    return Path(download.value.path())
+
+
+def test_second_factor_then_everything_is_taken_along_and_erased(
+    page: Page, live_server, db, settings, storage, make_image, redis_server, monkeypatch, width
+):
+    from emotionsite.accounts import erasure
+    from emotionsite.accounts.models import User
+    from predictions.models import Photo
+    from tests.support import records
+
+    user = User.objects.create_user("grace", "grace@example.org", PASSWORD)
+    for name in ("one.jpg", "two.jpg", "three.jpg"):
+        records.queue(user, make_image(), name)
+    page.set_viewport_size({"width": width, "height": 800})
+    log_in(page)
+    page.get_by_role("link", name="Protect the log-in").click()
+    page.get_by_role("link", name="Switch on").click()
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Go on").click()
+
+    picture = page.get_by_role("img", name="QR code")
+    assert picture.evaluate("img => img.naturalWidth") > 0
+    assert_fits_and_is_accessible(page, "dark")
+    secret = page.get_by_role("textbox", name="Secret").input_value()
+    page.get_by_label("Authenticator code").fill(totp(secret))
+    page.get_by_role("button", name="Switch on").click()
+    codes = page.get_by_role("list", name="Recovery codes").get_by_role("listitem")
+    expect(codes).to_have_count(10)
+    recovery_code = codes.first.text_content()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download").click()
+    assert recovery_code in read(download).read_text()
+
+    log_out(page)
+    log_in(page)
+    page.get_by_label("Code").fill(totp(secret))
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("link", name="Manage")).to_be_visible()
+    log_out(page)
+    log_in(page)
+    page.get_by_label("Code").fill(recovery_code)
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("link", name="Manage").click()
+    expect(page.get_by_text("9 left")).to_be_visible()
+    page.get_by_role("link", name="Switch off").click()
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Switch off").click()
+    expect(page.get_by_text("The second factor is off")).to_be_visible()
+
+    page.get_by_role("link", name="Privacy & data").click()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download everything").click()
+    with zipfile.ZipFile(read(download)) as archive:
+        assert json.loads(archive.read("account.json"))["username"] == "grace"
+        assert len(archive.read("records.jsonl").splitlines()) == 3
+
+    monkeypatch.setattr(erasure, "SECONDS", -1)  # So that it takes three requests.
+    page.get_by_role("link", name="Erase all photos").click()
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Erase all photos").click()
+    expect(page.get_by_role("heading", name="Your photos are erased")).to_be_visible()
+    assert_fits_and_is_accessible(page, "dark")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download the receipt").click()
+    assert json.loads(read(download).read_text())["erased"]["photos"] == 3
+    assert not Photo.objects.exists()

@@ -5,15 +5,15 @@ from playwright.sync_api import Page, expect
 
 from emotionsite.accounts.models import User
 from predictions.models import DemoImage, Prediction
+from tests.support.sessions import session
 from tests.support.waiting import wait_until
 
 
 @pytest.fixture
-def staff_page(page: Page, client, live_server) -> Page:
+def staff_page(page: Page, transactional_db, live_server) -> Page:
     """A page where an admin is logged in already."""
-    client.force_login(User.objects.create_superuser("root", "root@example.org"))
-    cookie = client.cookies["sessionid"].value
-    page.context.add_cookies([{"name": "sessionid", "value": cookie, "url": live_server.url}])
+    root = User.objects.create_superuser("root", "root@example.org")
+    page.context.add_cookies([session(root, live_server.url)])
     return page
 
 
@@ -68,13 +68,79 @@ def test_admin_curates_the_gallery(worker, staff_page: Page, astronaut, make_ima
     expect(page.locator(".messagelist")).to_contain_text("Successfully deleted 1")
     assert not Prediction.objects.exists()
 
+    page.goto("/admin/")
+    work = page.get_by_role("region", name="Work")
+    expect(work.get_by_role("row", name="celery 0 celery@")).to_be_visible()
+
+
+def test_admin_adds_several_pictures_and_puts_them_in_order(
+    redis_server, staff_page: Page, make_image
+):
+    page = staff_page
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.goto("/admin/predictions/demoimage/")
+    page.get_by_role("link", name="Add several").click()
+    page.get_by_label("Pictures:").set_input_files(
+        [
+            {"name": f"{name}.png", "mimeType": "image/png", "buffer": content}
+            for name, content in (
+                ("one", make_image("PNG")),
+                ("notes", b"no picture"),
+                ("two", make_image("PNG", size=(90, 60))),
+                ("three", make_image("PNG", size=(60, 90))),
+            )
+        ]
+    )
+    page.get_by_label("Credit:").fill("Ada")
+    page.get_by_label("Licence:").fill("CC0")
+    page.get_by_role("button", name="Add pictures").click()
+    expect(page.locator(".messagelist")).to_contain_text("3 pictures were added.")
+    expect(page.locator(".messagelist")).to_contain_text(
+        "Not added: notes.png. This is not a picture"
+    )
+
+    def order() -> list[str]:
+        return list(DemoImage.objects.values_list("title", flat=True))
+
+    titles = page.locator("#result_list .field-title")
+    status = page.get_by_role("status")
+    expect(titles).to_have_text(["One", "Two", "Three"])
+    page.get_by_role("button", name="Move down: One").press("Enter")
+    expect(status).to_have_text("One: 2/3. Saved.")
+    page.keyboard.press("Enter")
+    expect(status).to_have_text("One: 3/3. Saved.")
+    assert order() == ["Two", "Three", "One"]
+
+    handle = page.get_by_role("row", name="One").locator(".order-handle")
+    top = titles.nth(0).bounding_box()
+    handle.hover()
+    page.mouse.down()
+    page.mouse.move(top["x"], top["y"] + 1, steps=5)
+    expect(titles).to_have_text(["One", "Two", "Three"])
+    page.keyboard.press("Escape")
+    expect(titles).to_have_text(["Two", "Three", "One"])
+    page.mouse.up()
+    handle.hover()
+    page.mouse.down()
+    page.mouse.move(top["x"], top["y"] + 1, steps=5)
+    page.mouse.up()
+    expect(status).to_have_text("One: 1/3. Saved.")
+    assert order() == ["One", "Two", "Three"]
+
+    # The fields followed: saving them, as one does without the script, changes nothing.
+    positions = page.locator("[name$=position]")
+    assert [field.input_value() for field in positions.all()] == ["1", "2", "3"]
+    page.goto("/admin/predictions/demoimage/?o=2")
+    expect(titles).to_have_text(["One", "Three", "Two"])
+    expect(page.locator(".order-tools")).to_have_count(0)
+
 
 @pytest.mark.parametrize(
     "path",
     [
-        "",
         "predictions/prediction/",
-        "predictions/prediction/?status__exact=succeeded",
+        "predictions/prediction/?stuck=yes&age=hour",
+        "predictions/prediction/work/",
         "accounts/apitoken/",
         "accounts/user/",
         "accounts/user/add/",

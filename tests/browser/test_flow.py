@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support.pictures import crowd
+from tests.support.sessions import session
 from tests.support.waiting import wait_until
 
 PASSWORD = "correct horse battery"
@@ -43,20 +44,9 @@ def look_at_history_and_delete(page: Page) -> None:
 
 
 @pytest.fixture
-def grace(db):
-    from emotionsite.accounts.models import User
-
-    user = User.objects.create_user("grace", "grace@example.org", PASSWORD)
-    user.accept_notice()
-    return user
-
-
-@pytest.fixture
-def logged_in(page: Page, grace, client, live_server) -> Page:
+def logged_in(page: Page, grace, live_server) -> Page:
     """A page of a user who has agreed to the notice, at the upload."""
-    client.force_login(grace)
-    cookie = client.cookies["sessionid"]
-    page.context.add_cookies([{"name": "sessionid", "value": cookie.value, "url": live_server.url}])
+    page.context.add_cookies([session(grace, live_server.url)])
     page.goto("/")
     return page
 
@@ -75,7 +65,7 @@ def test_result_appears_without_reloading(worker, page: Page, astronaut: bytes):
     worker.start()
     expect(page.locator("#result")).to_have_attribute("data-status", "succeeded", timeout=20_000)
     assert page.evaluate("window.neverReloaded")
-    expect(page.locator(".bars li")).to_have_count(7)
+    expect(page.locator(".bars").first.locator("li")).to_have_count(7)
     heading = page.get_by_role("heading", level=1).inner_text()
     expect(page).to_have_title(f"{heading} · Emotionsite")
     expect(page.locator("#announcer")).to_have_text(heading)
@@ -89,7 +79,9 @@ def test_result_appears_without_reloading(worker, page: Page, astronaut: bytes):
     expect(page.get_by_label("I have read this")).to_have_count(0)
 
 
-def test_without_javascript(worker, browser, live_server, static_files, astronaut: bytes):
+def test_without_javascript(
+    worker, browser, live_server, static_files, astronaut: bytes, make_image
+):
     context = browser.new_context(base_url=live_server.url, java_script_enabled=False)
     page = context.new_page()
     sign_up(page)
@@ -99,8 +91,17 @@ def test_without_javascript(worker, browser, live_server, static_files, astronau
     expect(page).to_have_url(RESULT)
     # The waiting page reloads itself.
     expect(page.locator("#result")).to_have_attribute("data-status", "succeeded", timeout=20_000)
-    expect(page.locator(".bars li")).to_have_count(7)
+    expect(page.locator(".bars").first.locator("li")).to_have_count(7)
     look_at_history_and_delete(page)
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_text("1 photo is back.")).to_be_visible()
+    expect(page.locator(".card")).to_have_count(1)
+
+    page.get_by_role("link", name="New photo").click()
+    page.get_by_label("Don't keep the photo").check()
+    page.locator("#photos").set_input_files(file("stripes.png", make_image("PNG")))
+    page.get_by_role("button", name="Analyse").click()
+    expect(page.get_by_text("You chose not to keep this photo")).to_be_visible(timeout=20_000)
     context.close()
 
 
@@ -162,12 +163,15 @@ def test_an_ended_session_leads_to_the_log_in_and_back(logged_in: Page, make_ima
     expect(page.locator("#photos")).to_be_attached()
 
 
-def test_faces_are_chosen_by_box_and_by_keyboard(worker, logged_in: Page, grace, astronaut: bytes):
+def test_faces_are_chosen_by_box_and_by_keyboard(
+    worker, logged_in: Page, grace, astronaut: bytes, width: int
+):
     from tests.support import records
 
     prediction = records.queue(grace, crowd(astronaut, 3, 1))
 
     page = logged_in
+    page.set_viewport_size({"width": width, "height": 800})
     page.goto(prediction.get_absolute_url())
     expect(page.get_by_text("Face 1 of 3")).to_be_visible(timeout=20_000)
     page.evaluate("window.neverReloaded = true")
@@ -184,12 +188,13 @@ def test_faces_are_chosen_by_box_and_by_keyboard(worker, logged_in: Page, grace,
 
 
 def test_where_the_network_looked_is_drawn_when_it_is_asked(
-    worker, logged_in: Page, grace, astronaut: bytes
+    worker, logged_in: Page, grace, astronaut: bytes, width: int
 ):
     from predictions.models import Explanation, Prediction
     from tests.support import records
 
     page = logged_in
+    page.set_viewport_size({"width": width, "height": 800})
     prediction = records.queue(grace, astronaut)
     wait_until(lambda: Prediction.objects.get().is_finished, 20)
     page.goto(prediction.get_absolute_url())
@@ -218,16 +223,18 @@ def test_insights_lead_to_the_photos_behind_a_number(
     with page.expect_download() as download:
         page.get_by_role("link", name="Table (CSV)").click()
     assert str(prediction.pk) in Path(download.value.path()).read_text()
+    expect(page.get_by_text("Your file is complete.").first).to_be_visible()
     page.locator(".counts").get_by_role("link", name=prediction.label).click()
     expect(page.locator(".card")).to_have_count(1)
 
 
-def test_demo_picture_with_a_click(worker, logged_in: Page, astronaut: bytes):
+def test_demo_picture_with_a_click(worker, logged_in: Page, astronaut: bytes, width: int):
     from tests.support import records
 
     demo = records.publish(astronaut).prediction
     wait_until(lambda: type(demo).objects.get(pk=demo.pk).status == "succeeded", 20)
     page = logged_in
+    page.set_viewport_size({"width": width, "height": 800})
     page.reload()
     page.get_by_role("button", name="A smile").click()
     expect(page).to_have_url(RESULT)

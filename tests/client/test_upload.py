@@ -96,6 +96,12 @@ def test_the_table_says_what_the_site_says(command, worker, make_photos, astrona
     assert refused["id"] == ""
 
 
+def test_photos_are_discarded_where_that_is_asked_for(command, make_photos, redis_server):
+    command = [*command, make_photos(2), "--no-wait", "--discard-photos"]
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    assert list(Photo.objects.values_list("is_kept", flat=True)) == [False, False]
+
+
 def test_a_token_that_may_only_read_sends_nothing(
     command, owner, make_photos, monkeypatch, tmp_path
 ):

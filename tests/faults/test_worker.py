@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from emotionsite.celery import app
-from predictions import services
+from predictions import recovery, removal, services
 from predictions.models import Photo, Prediction
 from predictions.uploads import UploadError
 from tests.support.waiting import wait_until
@@ -59,7 +59,7 @@ def test_photo_of_a_killed_worker_is_finished_by_the_next(worker, submit, status
     assert status(prediction) == "running"
     # The next sweep sees what it would see after the limit.
     Prediction.objects.update(
-        started_at=timezone.now() - services.RUNNING_LIMIT - timedelta(seconds=1)
+        started_at=timezone.now() - recovery.RUNNING_LIMIT - timedelta(seconds=1)
     )
     worker.start()
     wait_until(lambda: status(prediction) == "succeeded", 20)
@@ -69,7 +69,7 @@ def test_deleted_while_running_leaves_nothing(worker, submit, status, slow_photo
     prediction = submit(slow_photo)
     wait_until(lambda: status(prediction) == "running", 10)
     folder = os.path.dirname(prediction.photo.upload.path)  # noqa: PTH120
-    services.delete(Prediction.objects.get())
+    removal.delete(Prediction.objects.get())
     worker.finish()
     assert not Photo.objects.exists()
     assert not os.path.exists(folder)  # noqa: PTH110

@@ -3,13 +3,25 @@
 import pytest
 from django.urls import get_resolver, reverse
 
+from emotionsite.accounts.erasure import sign
+
 OWN_PAGES = ["prediction-detail", "prediction-delete"]
 OWN_FRAGMENTS = ["prediction-progress", "prediction-card"]
-OWN_PICTURES = ["prediction-image", "prediction-thumbnail"]
+OWN_PICTURES = ["prediction-image", "prediction-thumbnail", "prediction-annotated"]
 OWN_ACTIONS = ["prediction-rerun", "prediction-cancel", "face-correction"]
-MEMBERS = ["prediction-list", "insights", "account", "account-delete"]
-MEMBERS_ACTIONS = ["upload-one", "demo-try", "token-create", "token-revoke"]
-PUBLIC = ["home", "gallery", "about", "demo", "demo-image", "demo-thumbnail"]
+MEMBERS = ["prediction-list", "insights", "account", "account-tokens", "account-privacy"]
+MEMBERS += ["account-download", "account-erase", "account-delete", "export-file"]
+MEMBERS += ["export-progress"]
+MEMBERS_ACTIONS = ["upload-one", "demo-try", "token-revoke", "selection", "restore"]
+PUBLIC = ["home", "gallery", "about", "demo", "demo-image", "demo-thumbnail", "erasure-receipt"]
+
+RECEIPT = {
+    "receipt": "7d9c1f0a-b3e8-4542-8c19-2f0e5a6b7c8d",
+    "scope": "photos",
+    "began_at": "2026-11-22T10:15:00+00:00",
+    "finished_at": "2026-11-22T10:15:02+00:00",
+    "erased": {"photos": 3, "results": 2, "corrections": 1, "bytes": 4096},
+}
 
 
 def address(name: str, prediction, demo) -> str:
@@ -20,8 +32,14 @@ def address(name: str, prediction, demo) -> str:
         return reverse(name, args=[prediction.pk, 1])
     if name.startswith("demo"):
         return reverse(name, args=[demo.slug])
+    if name == "export-file":
+        return f"{reverse(name)}?as=csv"
+    if name == "export-progress":
+        return reverse(name, args=[prediction.pk])  # Any ticket will do.
     if name == "token-revoke":
         return reverse(name, args=["unknown"])
+    if name == "erasure-receipt":
+        return f"{reverse(name)}?of={sign(RECEIPT)}"
     return reverse(name)
 
 
@@ -72,7 +90,7 @@ def test_owner_and_what_is_public(at, client, anonymous_client):
 def test_stranger_finds_nothing(at, stranger_client):
     names = OWN_PAGES + OWN_FRAGMENTS + OWN_PICTURES
     assert statuses(stranger_client.get, at, names) == dict.fromkeys(names, 404)
-    assert list(stranger_client.get("/predictions/").context["page"]) == []
+    assert list(stranger_client.get("/predictions/").context["predictions"]) == []
 
 
 def test_stranger_can_do_nothing(at, stranger_client):

@@ -1,5 +1,7 @@
 """The gallery: what is published is shown with its verdict, and can be tried."""
 
+import re
+
 import pytest
 
 
@@ -42,6 +44,40 @@ def test_verdict(expected, label, unsure, verdict, demo, anonymous_client):
     html = anonymous_client.get("/gallery/").content.decode()
     assert f'">{verdict}</span>' in html
     assert f'">{verdict}</span>' in anonymous_client.get("/gallery/a-smile/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("expected", "label", "unsure", "group"),
+    [
+        ("happy", "happy", False, "right"),
+        ("happy", "happy", True, "unsure"),
+        ("happy", "sad", True, "wrong"),
+        ("", "sad", False, "open"),
+        ("", "", None, "open"),
+    ],
+)
+def test_pictures_stand_in_groups(expected, label, unsure, group, demo, anonymous_client):
+    type(demo.prediction).objects.update(label=label, unsure=unsure)
+    type(demo).objects.update(expected=expected)
+    html = anonymous_client.get("/gallery/").content.decode()
+    assert re.findall(r'<h2 id="(\w+)">', html) == [group]
+    assert "?show=" not in html  # One group is nothing to choose from.
+
+
+def test_one_group_of_the_gallery(demo, astronaut, anonymous_client):
+    from tests.support import records
+
+    records.publish(astronaut, slug="a-trap", expected="sad")
+    for query, shown in (
+        ("", ["right", "wrong"]),
+        ("?show=wrong", ["wrong"]),
+        ("?show=unsure", ["right", "wrong"]),
+        ("?show=nonsense", ["right", "wrong"]),
+    ):
+        html = anonymous_client.get(f"/gallery/{query}").content.decode()
+        assert re.findall(r'<h2 id="(\w+)">', html) == shown
+        assert ("/gallery/a-smile/" in html) is ("right" in shown)
+        assert html.count('aria-current="true"') == 1
 
 
 def test_no_face_where_none_is_expected_is_no_mistake(demo, anonymous_client):

@@ -1,11 +1,15 @@
 """The page that counts a user's photos."""
 
+import re
 from datetime import UTC, date, datetime
+from html import unescape
+from uuid import uuid4
 
 import pytest
+from django.urls import reverse
 
 from mlcore.labels import LABELS
-from predictions import services
+from predictions import export, services
 from predictions.pages.insights import columns
 
 
@@ -57,11 +61,47 @@ def test_it_offers_every_export(page, client, analyse):
     analyse()
     _, text = page()
     for kind in ("csv", "jsonl", "zip"):
-        address = f"/api/v1/export/?as={kind}"
-        assert f'href="{address}"' in text
+        address = unescape(re.search(rf'href="([^"]+as={kind}[^"]+)"', text)[1])
         response = client.get(address)
         assert response.status_code == 200
         assert response.getvalue()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_how_far_an_export_is_can_be_asked_by_its_owner_alone(
+    client, stranger_client, queue, monkeypatch
+):
+    monkeypatch.setattr(export, "CHUNK", 1)
+    for _ in range(4):
+        queue()
+    ticket = uuid4()
+    progress = reverse("export-progress", args=[ticket])
+    assert "0 %" in client.get(progress).content.decode(), "a file that has not begun is waited for"
+
+    response = client.get(reverse("export-file"), {"as": "csv", "ticket": ticket})
+    lines = iter(response.streaming_content)
+    for _ in range(4):  # The header and three records, of which two were noted.
+        next(lines)
+    assert "50 %" in client.get(progress).content.decode()
+    assert "50 %" not in stranger_client.get(progress).content.decode()
+    list(lines)
+    response.close()
+    assert "complete" in client.get(progress).content.decode()
+
+    response = client.get(reverse("export-file"), {"as": "zip", "ticket": ticket})
+    next(iter(response.streaming_content))
+    response.close()
+    assert "broke off" in client.get(progress).content.decode()
+
+
+@pytest.mark.parametrize("query", [{}, {"as": "exe"}])
+def test_a_file_of_no_known_kind_is_not_found(client, query):
+    assert client.get(reverse("export-file"), query).status_code == 404
+
+
+def test_a_ticket_that_is_none_sends_the_file_all_the_same(client):
+    response = client.get(reverse("export-file"), {"as": "csv", "ticket": "x"})
+    assert response.getvalue().startswith(b"id,status")
 
 
 def day(moment: date, count: int) -> dict:

@@ -1,7 +1,9 @@
-"""What holds for every page: no inline script or style, a title, a language, one main heading."""
+"""What holds for every page: valid HTML, no inline script or style, a title, one main heading."""
 
+import re
 from html.parser import HTMLParser
 
+import html5lib
 import pytest
 
 
@@ -34,9 +36,23 @@ class Markup(HTMLParser):
             self.ids.append(attributes["id"])
 
 
+def faults(html: str) -> list[str]:
+    """Return where HTML breaks the rules of its standard, and how."""
+    parser = html5lib.HTMLParser()
+    parser.parse(html)
+    return [
+        f"{line}:{column} {html5lib.constants.E[code] % data}"
+        for (line, column), code, data in parser.errors
+    ]
+
+
 def check(response) -> None:
-    markup = Markup(response.content.decode())
+    html = response.content.decode()
+    markup = Markup(html)
     where = response.request["PATH_INFO"]
+    assert faults(html) == [], where
+    times = re.findall(r"<time[^>]*>(.*?)</time>", html)
+    assert [time for time in times if not time.endswith(" UTC")] == [], where
     assert markup.inline == [], where
     assert markup.hosts == [], where
     assert markup.language == "en", where
@@ -69,9 +85,14 @@ OWNER_PAGES = [
     "/",
     "/predictions/",
     "/predictions/?emotion=fear",
+    "/predictions/?select=all&name=a&sort=size",
     "/insights/",
     "/account/",
+    "/account/tokens/",
+    "/account/privacy/",
+    "/account/erase/",
     "/account/delete/",
+    "/accounts/2fa/",
     "/accounts/email/",
     "/accounts/password/change/",
     "/accounts/password/reset/",
@@ -110,7 +131,37 @@ def test_new_token(client):
     token = {"name": "notebook", "scope": "read", "days": "never"}
     check(client.post("/account/tokens/", token))
     check(client.post("/account/tokens/", {**token, "days": "-1"}))
-    check(client.get("/account/"))
+    check(client.get("/account/tokens/"))
+
+
+def test_second_factor(client, owner, anonymous_client):
+    from tests.pages.conftest import PASSWORD
+    from tests.support.totp import protect, totp
+
+    client.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    check(client.get("/accounts/2fa/totp/activate/"))
+    check(client.post("/accounts/2fa/totp/activate/", {"code": "0"}))
+    secret, _codes = protect(owner)
+    pages = ("", "totp/deactivate/", "recovery-codes/", "recovery-codes/generate/")
+    for page in (*pages, "reauthenticate/"):
+        check(client.get(f"/accounts/2fa/{page}"))
+    anonymous_client.post("/accounts/login/", {"login": "ada", "password": PASSWORD})
+    check(anonymous_client.get("/accounts/2fa/authenticate/"))
+    check(anonymous_client.post("/accounts/2fa/authenticate/", {"code": "0"}))
+    check(anonymous_client.post("/accounts/2fa/authenticate/", {"code": totp(secret)}, follow=True))
+
+
+def test_erasing(client, queue, monkeypatch):
+    from emotionsite.accounts import erasure
+    from tests.pages.conftest import PASSWORD
+
+    monkeypatch.setattr(erasure, "SECONDS", -1)
+    queue(), queue()
+    check(client.post("/account/privacy/", {"days": "-1"}))
+    check(client.post("/account/delete/", {"password": "wrong"}))
+    check(client.post("/account/delete/", {"password": PASSWORD}))
+    check(client.get("/account/delete/"))
+    check(client.post("/account/delete/", {"go_on": "yes"}, follow=True))
 
 
 def test_refused_upload(client):
@@ -139,38 +190,21 @@ class TestErrorPages:
         assert response.status_code == 400
         check(response)
 
-    @pytest.mark.parametrize("status", [403, 500])
+    def test_too_many_tries(self, anonymous_client, settings):
+        settings.ACCOUNT_RATE_LIMITS = {"signup": "1/m/ip"}
+        assert anonymous_client.post("/accounts/signup/").status_code == 200
+        response = anonymous_client.post("/accounts/signup/")
+        assert response.status_code == 429
+        check(response)
+        assert "Too many tries" in response.content.decode()
+
+    @pytest.mark.parametrize("status", [400, 403, 404, 500, 503])
     def test_without_a_request(self, status):
         """Django renders these where nothing but the template may be at hand."""
         from django.template.loader import render_to_string
 
-        markup = Markup(render_to_string(f"{status}.html"))
+        html = render_to_string(f"{status}.html")
+        markup = Markup(html)
+        assert faults(html) == []
         assert markup.inline == []
         assert markup.tags.count("h1") == 1
-
-
-class TestAbout:
-    def test_shows_what_was_measured(self, anonymous_client, settings, tmp_path):
-        import json
-
-        from tests.support.tiny_model import build_tiny_model
-
-        figures = {
-            "count": 3589,
-            "accuracy": 0.6634,
-            "accuracy_interval": [0.6478, 0.6787],
-            "recall": {"happy": 0.9, "fear": 0.31},
-            "precision": {"happy": 0.87, "fear": 0.5},
-        }
-        metadata = {"version": "1.2.3", "metrics": json.dumps({"PrivateTest": figures})}
-        settings.MODEL_PATH = str(build_tiny_model(tmp_path, metadata))
-        html = anonymous_client.get("/about/").content.decode()
-        for text in ("66.3 %", "64.8 %", "67.9 %", "1.2.3", "31 %", "Article 5(1)(f)", "50(3)"):
-            assert text in html
-        assert html.count('<th scope="row">') == 2
-
-    def test_without_a_model_claims_nothing(self, anonymous_client, settings, tmp_path):
-        settings.MODEL_PATH = str(tmp_path / "none.onnx")
-        html = anonymous_client.get("/about/").content.decode()
-        assert "Nobody has measured" in html
-        assert 'class="figure"' not in html

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from django.utils import timezone
 
 
 @pytest.fixture
@@ -69,11 +70,12 @@ class TestAnswer:
         face = prediction.faces.get()
         html = page(prediction)
         assert face.emoji in html
-        bars = re.findall(r'<rect width="([\d.]+)" height="10"/>', html)
+        seven = html.split('aria-label="All seven emotions"')[1].split("</ul>")[0]
+        bars = re.findall(r'<rect width="([\d.]+)" height="10"/>', seven)
         assert [float(bar) for bar in bars] == [
             pytest.approx(share * 100, abs=0.06) for _, _, share in face.ranked
         ]
-        assert html.count('class="number"') == 7
+        assert seven.count('class="number"') == 7
         assert prediction.model_version in html
         photo = prediction.photo
         assert f'viewBox="0 0 {photo.width} {photo.height}"' in html
@@ -125,6 +127,29 @@ class TestAnswer:
         prediction.faces.update(confidence=0.6)  # Nobody has measured such answers.
         assert "test faces" not in page(prediction)
 
+    def test_how_often_each_word_is_right_is_told_of_the_same_network(
+        self, analyse, page, settings, tmp_path
+    ):
+        import json
+
+        from tests.support.tiny_model import build_tiny_model
+
+        prediction = analyse()
+        prediction.faces.update(label="sad", confidence=0.8)
+        figures = {"recall": {"happy": 0.9, "sad": 0.5}, "precision": {"happy": 0.87, "sad": 0.52}}
+        model = build_tiny_model(tmp_path, {"metrics": json.dumps({"PrivateTest": figures})})
+        settings.MODEL_PATH = str(model)
+        assert "How often is each word right?" not in page(prediction)
+        sha256 = json.loads(model.with_suffix(".json").read_text())["sha256"]
+        type(prediction).objects.update(model_sha256=sha256)
+        html = page(prediction)
+        assert html.count("How often is each word right?") == 1
+        table = html.split("How often is each word right?")[1].split("</details>")[0]
+        assert re.findall(r'class="number">([^<]*)<', table) == ["87 %", "52 %"]
+        marked = table.split('class="top" aria-current="true"')[1]
+        assert "52 %" in marked
+        assert "87 %" not in marked
+
     def test_only_an_answer_of_the_present_network_can_be_explained(self, analyse, page):
         prediction = analyse()
         address = f"/api/v1/predictions/{prediction.pk}/explanation/?face=0"
@@ -157,6 +182,7 @@ class TestActions:
         assert "not_finished" in self.act(client, prediction, "rerun")
 
     def test_delete_asks_first(self, analyse, client, storage, django_capture_on_commit_callbacks):
+        from predictions import removal
         from predictions.models import Face, Photo, Prediction
 
         with django_capture_on_commit_callbacks(execute=True):
@@ -164,13 +190,20 @@ class TestActions:
         address = f"{prediction.get_absolute_url()}delete/"
         assert "beach.jpg" in client.get(address).content.decode()
         assert Prediction.objects.filter(pk=prediction.pk).exists()
+        assert client.post(address)["Location"] == "/predictions/"
+        assert client.get(prediction.get_absolute_url()).status_code == 404
+        assert "1 photo deleted." in client.get("/predictions/").content.decode()
+        Prediction.objects.update(removed_at=timezone.now() - 2 * removal.UNDO)
         with django_capture_on_commit_callbacks(execute=True):
-            response = client.post(address)
-        assert response["Location"] == "/predictions/"
+            removal.purge()
         for model in (Prediction, Photo, Face):
             assert not model.objects.exists()
         assert [path for path in storage.rglob("*") if path.is_file()] == []
-        assert client.get(prediction.get_absolute_url()).status_code == 404
+
+    def test_a_deleted_photo_is_no_neighbour(self, queue, client):
+        older, deleted, newer = queue(), queue(), queue()
+        client.post(f"{deleted.get_absolute_url()}delete/")
+        assert client.get(newer.get_absolute_url()).context["older"] == older
 
     def test_correction(self, analyse, client):
         prediction = analyse()
@@ -205,10 +238,14 @@ def test_every_advice_has_words():
     from pathlib import Path
 
     import mlcore.analysis
+    from mlcore.__main__ import ADVICE as SHORT
+    from predictions.api.serializers import PredictionSerializer
     from predictions.pages.wording import ADVICE
 
     source = Path(mlcore.analysis.__file__).read_text()
-    assert set(re.findall(r'advice\.append\("(\w+)"\)', source)) == set(ADVICE)
+    assert set(re.findall(r'advice\.append\("(\w+)"\)', source)) == set(ADVICE) == set(SHORT)
+    documented = PredictionSerializer().fields["advice"].help_text
+    assert set(re.findall(r"`(\w+)`", documented)) == set(ADVICE)
 
 
 def test_neighbours(queue, page, stranger_client):

@@ -9,6 +9,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from PIL import Image
 
+from predictions import limits
 from tests.support.pictures import crowd, one_face
 
 
@@ -132,12 +133,63 @@ def test_same_photo_again_leads_to_the_first_result(client, owner, make_image):
     assert owner.predictions.count() == 1
 
 
+def test_a_photo_that_was_kept_before_is_said_to_be_so(client, make_image):
+    words = "The photo was kept then"
+    first = client.post("/", {"photos": photo(make_image())}, follow=True)
+    again = client.post("/", {"photos": photo(make_image())}, follow=True)
+    assert words not in first.content.decode() + again.content.decode()
+    discarded = {"photos": photo(make_image()), "discard_photo": "on"}
+    assert words in client.post("/", discarded, follow=True).content.decode()
+
+
 def test_script_gets_a_card_that_waits(client, owner, make_image):
     response = client.post("/uploads/", {"photos": photo(make_image())})
     prediction = owner.predictions.get()
     assert response.status_code == 201
     assert response["Location"] == prediction.get_absolute_url()
     assert f'hx-get="/predictions/{prediction.pk}/card/?seen=queued"' in response.content.decode()
+
+
+@pytest.mark.parametrize("address", ["/", "/uploads/"])
+def test_a_photo_is_kept_unless_its_sender_says_otherwise(address, client, owner, make_image):
+    client.post(address, {"photos": photo(make_image()), "discard_photo": "on"})
+    assert not owner.predictions.get().photo.is_kept
+    client.post(address, {"photos": photo(make_image())})
+    assert owner.predictions.latest("created_at").photo.is_kept
+
+
+def test_of_a_photo_that_is_not_kept_the_card_shows_only_words(
+    client, owner, astronaut, storage, django_capture_on_commit_callbacks
+):
+    from predictions import tasks
+
+    with django_capture_on_commit_callbacks(execute=True):
+        client.post("/uploads/", {"photos": photo(astronaut), "discard_photo": "on"})
+        prediction = owner.predictions.get()
+        assert "Photo not kept" not in client.get("/").content.decode()
+        tasks.analyse(str(prediction.pk))
+    assert files_in(storage) == []
+    card = client.get(f"/predictions/{prediction.pk}/card/").content.decode()
+    assert "Photo not kept" in card
+    assert "Happy" in card
+    assert "<img" not in card
+
+
+def test_a_refused_form_remembers_that_the_photo_is_not_to_be_kept(client):
+    box = 'aria-describedby="discard-help" checked>'
+    assert box in client.post("/", {"discard_photo": "on"}).content.decode()
+    assert box not in client.post("/").content.decode()
+
+
+def test_of_too_many_photos_the_first_are_taken(client, owner, make_image, monkeypatch):
+    monkeypatch.setattr(limits, "AT_ONCE", 2)
+    photos = [photo(make_image(size=(100 + n, 100)), f"{n}.jpg") for n in range(3)]
+    response = client.post("/", {"photos": photos})
+    assert response.status_code == 200
+    assert {taken.photo.name for taken in owner.predictions.all()} == {"0.jpg", "1.jpg"}
+    [refused] = response.context["refused"]
+    assert (refused.name, refused.code) == ("2.jpg", "too_many_files")
+    assert "Up to 2 photos go at once" in response.content.decode()
 
 
 class TestNotice:

@@ -14,10 +14,37 @@ def owner(db):
     return User.objects.create_user("ada", "ada@example.org")
 
 
+@pytest.fixture
+def admin_client(client):
+    """The browser of somebody who may do everything."""
+    from emotionsite.accounts.models import User
+
+    client.force_login(User.objects.create_superuser("root", "root@example.org"))
+    return client
+
+
+@pytest.fixture
+def staff_client() -> Callable:
+    """``staff_client(*permissions)``, such as view_prediction, is the browser of such staff."""
+    from django.contrib.auth.models import Permission
+    from django.test import Client
+
+    from emotionsite.accounts.models import User
+
+    def log_in(*permissions: str, is_staff: bool = True) -> Client:
+        user = User.objects.create_user(f"user{User.objects.count()}", is_staff=is_staff)
+        user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+        assert user.user_permissions.count() == len(permissions)
+        client = Client()
+        client.force_login(user)
+        return client
+
+    return log_in
+
+
 @pytest.fixture(autouse=True)
-def nobody_else_works(_worker) -> None:
-    """End the worker of earlier tests: here the tests themselves do its work, step by step."""
-    _worker.stop()
+def _stepwise(nobody_else_works) -> None:
+    """What a worker does is done by these tests."""
 
 
 @pytest.fixture(autouse=True)

@@ -2,20 +2,18 @@
 
 import io
 import threading
-from datetime import timedelta
 from functools import partial
 
 import pytest
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.db import connections, transaction
-from django.utils import timezone
 from PIL import Image
 
 from emotionsite.accounts.models import User
 from mlcore import EmotionAnalyser
 from mlcore.images import load_photo
-from predictions import services
+from predictions import removal, services
 from predictions.models import DemoImage, Face, Photo, Prediction, Status
 from predictions.renditions import render
 from predictions.uploads import validate
@@ -161,7 +159,7 @@ def test_delete_leaves_nothing(state, owner, make_image, analyser, submit, store
         services.fail(claimed, "internal_error", "…")
     elif state == "canceled":
         services.cancel(claimed)
-    services.delete(Prediction.objects.get())
+    removal.delete(Prediction.objects.get())
     assert not stored_files()
     assert not Photo.objects.exists()
     assert not Prediction.objects.exists()
@@ -178,7 +176,7 @@ def test_delete_between_reading_and_completing_leaves_nothing(
     prediction = submit(owner, make_image())
     claimed = services.claim(str(prediction.pk))
     photo = load_photo(make_image())
-    services.delete(Prediction.objects.get())
+    removal.delete(Prediction.objects.get())
     assert not services.complete(claimed, analyser.analyse(photo), render(photo.image))
     assert not stored_files()
     assert not Face.objects.exists()
@@ -195,7 +193,7 @@ def test_delete_at_the_moment_of_completing(
         claimed = services.claim(str(prediction.pk))
         steps = [
             partial(services.complete, claimed, analysis, renditions),
-            partial(services.delete, prediction),
+            partial(removal.delete, prediction),
         ]
         results = in_threads(2, lambda index, steps=steps: steps[index]())
         assert results[0] in (True, False)
@@ -208,7 +206,7 @@ def test_delete_at_the_moment_of_completing(
 def test_delete_that_rolls_back_keeps_the_files(owner, make_image, submit, stored_files):
     prediction = submit(owner, make_image())
     with transaction.atomic():
-        services.delete(prediction)
+        removal.delete(prediction)
         transaction.set_rollback(True)
     assert len(stored_files()) == 1
     assert Prediction.objects.count() == 1
@@ -224,22 +222,6 @@ def test_deleted_account_takes_its_photos_along(owner, make_image, analyser, sub
     assert list(Prediction.objects.all()) == [kept]
     assert list(Photo.objects.all()) == [kept.photo]
     assert len(stored_files()) == 1
-
-
-@pytest.mark.parametrize(("days", "kept"), [(0, 3), (30, 2), (10, 1)])
-def test_old_photos_of_users_are_forgotten(
-    days, kept, owner, make_image, settings, submit, stored_files
-):
-    old, recent, demo = (
-        submit(user, make_image(size=(300 + n, 300))) for n, user in enumerate((owner, owner, None))
-    )
-    for prediction, age in ((old, 31), (recent, 20), (demo, 400)):
-        created_at = timezone.now() - timedelta(days=age)
-        Prediction.objects.filter(pk=prediction.pk).update(created_at=created_at)
-    settings.RETENTION_DAYS = days
-    services.forget()
-    assert Prediction.objects.filter(pk=demo.pk).exists()
-    assert (Prediction.objects.count(), len(stored_files())) == (kept, kept)
 
 
 def test_deleted_demo_image_takes_its_photo_along(make_image, submit, stored_files):

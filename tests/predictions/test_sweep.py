@@ -6,7 +6,7 @@ import pytest
 import redis
 from django.utils import timezone
 
-from predictions import services
+from predictions import recovery, services
 from predictions.models import Prediction, Status
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -40,28 +40,28 @@ def test_never_sent_is_sent(owner, submit, make_image, broker, redis_server):
     prediction.refresh_from_db()
     assert (prediction.status, prediction.sent_at) == (Status.QUEUED, None)
     set_back(prediction, created_at=LONG_AGO)
-    services.sweep()
+    recovery.sweep()
     prediction.refresh_from_db()
     assert prediction.sent_at is not None
     assert waiting_tasks(broker) == 1
-    services.sweep()
+    recovery.sweep()
     assert waiting_tasks(broker) == 1
 
 
 def test_sent_and_forgotten_by_the_broker_is_sent_again(owner, submit, make_image, broker):
     prediction = submit(owner, make_image())
     broker.flushdb()
-    services.sweep()
+    recovery.sweep()
     assert waiting_tasks(broker) == 0, "it was sent a moment ago; a worker may be reading it"
     set_back(prediction, sent_at=LONG_AGO)
-    services.sweep()
+    recovery.sweep()
     assert waiting_tasks(broker) == 1
 
 
 def test_patient_task_is_not_sent_again(owner, submit, make_image, broker):
     prediction = submit(owner, make_image())
     set_back(prediction, sent_at=LONG_AGO)
-    services.sweep()
+    recovery.sweep()
     assert waiting_tasks(broker) == 1
 
 
@@ -74,7 +74,7 @@ def test_overtaken_task_is_sent_again(owner, submit, make_image, broker):
     submit(owner, make_image(size=(70, 70)))
     assert services.claim(str(served.pk))
     before = waiting_tasks(broker)
-    services.sweep()
+    recovery.sweep()
     assert waiting_tasks(broker) == before + 1
     lost.refresh_from_db()
     assert lost.sent_at > timezone.now() - LONG_AGO
@@ -84,11 +84,11 @@ def test_lost_worker_is_replaced_twice_and_then_given_up(owner, submit, make_ima
     prediction = submit(owner, make_image())
     for attempt in range(1, services.MAX_ATTEMPTS + 1):
         assert services.claim(str(prediction.pk)).attempts == attempt
-        services.sweep()
+        recovery.sweep()
         prediction.refresh_from_db()
         assert prediction.status == Status.RUNNING, "it has not run for long"
-        set_back(prediction, started_at=services.RUNNING_LIMIT + timedelta(seconds=1))
-        services.sweep()
+        set_back(prediction, started_at=recovery.RUNNING_LIMIT + timedelta(seconds=1))
+        recovery.sweep()
         prediction.refresh_from_db()
         assert (prediction.status == Status.QUEUED) == (attempt < services.MAX_ATTEMPTS)
     assert (prediction.status, prediction.error_code) == (Status.FAILED, "worker_lost")
@@ -101,7 +101,7 @@ def test_sweep_without_a_broker_changes_nothing(owner, submit, make_image, broke
     prediction = submit(owner, make_image())
     set_back(prediction, sent_at=LONG_AGO)
     redis_server.stop()
-    services.sweep()
+    recovery.sweep()
     redis_server.start()
     prediction.refresh_from_db()
     assert prediction.status == Status.QUEUED
@@ -113,7 +113,7 @@ def test_sweep_leaves_finished_predictions_alone(owner, submit, make_image, brok
     services.cancel(prediction)
     set_back(prediction, created_at=LONG_AGO, sent_at=LONG_AGO, started_at=LONG_AGO)
     broker.flushdb()
-    services.sweep()
+    recovery.sweep()
     prediction.refresh_from_db()
     assert prediction.status == Status.CANCELED
     assert waiting_tasks(broker) == 0

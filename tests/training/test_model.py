@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from predictions.pages.network import STAGES, weights
 from training.augmentation import Augmentation
 from training.model import DEPTHS, EmotionVGG, grow, work
 
@@ -15,6 +16,13 @@ def test_vgg19_is_the_network_of_the_paper():
             assert (module.kernel_size, module.padding) == ((3, 3), (1, 1))
     assert network.dropout.p == 0.5
     assert (network.classifier.in_features, network.classifier.out_features) == (512, 7)
+
+
+def test_the_site_draws_the_network_of_the_paper():
+    network = EmotionVGG("vgg19")
+    assert list(STAGES) == [(stage[0][0].out_channels, len(stage)) for stage in network.stages()]
+    kernels = [p.numel() for p in network.parameters() if p.dim() > 1]
+    assert weights() == sum(kernels)
 
 
 @pytest.mark.parametrize("size", [32, 36, 44, 48])

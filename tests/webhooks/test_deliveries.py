@@ -114,6 +114,19 @@ class TestWhoIsTold:
         assert not deliver()
         assert endpoint.requests == []
 
+    def test_nobody_of_what_was_deleted_on_a_page_until_it_is_brought_back(
+        self, webhook, owner, endpoint, cancel
+    ):
+        from predictions import removal
+
+        prediction = cancel()
+        removal.remove(type(prediction).objects.for_user(owner))
+        assert not deliver()
+        assert endpoint.requests == []
+        removal.restore(owner, [prediction.pk])
+        assert deliver()
+        assert len(endpoint.requests) == 1
+
 
 class TestTryingAgain:
     def test_a_message_is_tried_eight_times_at_growing_distances(self, webhook, endpoint, cancel):
@@ -306,10 +319,10 @@ class TestTestsAndRepetitions:
 
 class TestWhatIsKept:
     def test_nothing_of_a_deleted_prediction(self, webhook, cancel):
-        from predictions import services
+        from predictions import removal
         from predictions.models import Prediction
 
-        services.delete(Prediction.objects.get(pk=cancel().pk))
+        removal.delete(Prediction.objects.get(pk=cancel().pk))
         assert not webhook.deliveries.exists()
         assert not deliver()
 

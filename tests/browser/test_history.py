@@ -1,0 +1,141 @@
+"""The history in a real browser: scrolling, finding, selecting and undoing, also with little room
+and without JavaScript."""
+
+import re
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.support.sessions import session
+
+
+@pytest.fixture
+def grace(grace):
+    """The user, with 60 finished records, the three oldest of them sad."""
+    from predictions.models import Photo, Prediction, name_key
+
+    photos = [
+        Photo(name=f"Day {n:02}.jpg", sha256=f"{n:064}", bytes=1, width=100, height=100)
+        for n in range(60)
+    ]
+    Photo.objects.bulk_create(photos)
+    Prediction.objects.bulk_create(
+        Prediction(
+            owner=grace,
+            photo=photo,
+            name_key=name_key(photo.name),
+            status="succeeded",
+            label="sad" if number < 3 else "happy",
+            confidence=0.8,
+            unsure=False,
+        )
+        for number, photo in enumerate(photos)
+    )
+    return grace
+
+
+def log_in(context: BrowserContext, user, address: str) -> Page:
+    context.add_cookies([session(user, address)])
+    return context.new_page()
+
+
+def test_scrolling_loads_more_and_back_returns_to_the_place(context, grace, live_server):
+    page = log_in(context, grace, live_server.url)
+    page.goto("/predictions/")
+    cards = page.locator(".card")
+    expect(cards).to_have_count(24)
+    for count in (48, 60):
+        page.locator("#more").scroll_into_view_if_needed()
+        expect(cards).to_have_count(count)
+    expect(page).to_have_url(re.compile(r"\?page=1&through=3$"))
+    expect(page.locator(".pages")).to_have_count(0)
+    link = cards.nth(50).get_by_role("link")
+    link.scroll_into_view_if_needed()
+    link.click()
+    expect(page).to_have_url(re.compile(r"/predictions/[0-9a-f-]{36}/"))
+    page.go_back()
+    expect(cards).to_have_count(60)
+    expect(cards.nth(50)).to_be_in_viewport()
+
+
+def test_find_select_delete_undo(context, grace, live_server):
+    page = log_in(context, grace, live_server.url)
+    page.clock.install()
+    page.goto("/predictions/")
+    page.evaluate("window.neverReloaded = true")
+    page.get_by_label("Emotion").select_option("sad")
+    cards = page.locator(".card")
+    expect(cards).to_have_count(3)
+    expect(page).to_have_url(re.compile(r"/predictions/\?emotion=sad$"))
+    expect(page.locator("#announcer")).to_have_text("3 photos")
+    assert page.evaluate("window.neverReloaded")
+
+    bar = page.get_by_role("form", name="Selected photos")
+    expect(bar).not_to_be_visible()
+    box = page.get_by_role("checkbox", name="Select Day 01.jpg")
+    box.focus()
+    page.keyboard.press("Space")
+    expect(bar).to_contain_text("1 selected")
+    page.get_by_role("link", name="Select all on this page").click()
+    expect(bar).to_contain_text("3 selected")
+    expect(page.locator("#announcer")).to_have_text("3 selected")
+    page.get_by_role("link", name="Select none").click()
+    expect(bar).not_to_be_visible()
+    box.check()
+    page.get_by_role("checkbox", name="Select Day 02.jpg").check()
+    with page.expect_download() as download:
+        bar.get_by_role("button", name="Export").click()
+    assert download.value.suggested_filename.endswith(".csv")
+
+    bar.get_by_role("button", name="Delete").click()
+    expect(page.locator("#undo")).to_contain_text("2 photos deleted.")
+    expect(page.locator("#announcer")).to_contain_text("undo this for ten seconds")
+    expect(cards).to_have_count(1)
+    undo = page.get_by_role("button", name="Undo")
+    undo.focus()
+    page.clock.fast_forward(11_000)
+    expect(undo).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("2 photos are back.")).to_be_visible()
+    expect(cards).to_have_count(3)
+    expect(page).to_have_url(re.compile(r"\?emotion=sad$"))
+
+    page.set_viewport_size({"width": 390, "height": 800})
+    box.check()
+    bar.get_by_role("button", name="Delete").click()
+    expect(undo).to_be_visible()
+    page.clock.fast_forward(11_000)
+    expect(undo).to_have_count(0)
+    expect(page.get_by_label("Sureness")).not_to_be_visible()
+    page.get_by_text("Filter", exact=True).click()
+    page.get_by_label("Sureness").select_option("unsure")
+    expect(page.locator("#total")).to_have_text("No photo fits this choice.")
+    page.go_back()
+    expect(cards).to_have_count(2)
+    page.get_by_role("link", name="Emotion: sad").click()
+    expect(page).to_have_url(re.compile(r"/predictions/\?$"))
+    expect(cards.nth(23)).to_be_attached()
+    page.get_by_text("Filter", exact=True).click()
+    page.get_by_label("From").fill("2020-01-01")
+    expect(page).to_have_url(re.compile(r"\?zone=[A-Z].*&since=2020-01-01$"))
+
+
+def test_without_javascript(browser, grace, live_server, static_files):
+    context = browser.new_context(base_url=live_server.url, java_script_enabled=False)
+    page = log_in(context, grace, live_server.url)
+    page.goto("/predictions/")
+    page.get_by_label("File name contains").fill("day 0")
+    page.get_by_label("File name contains").press("Enter")
+    cards = page.locator(".card")
+    expect(cards).to_have_count(10)
+    page.get_by_role("link", name="Select all on this page").click()
+    page.get_by_role("checkbox", name="Select Day 05.jpg").uncheck()
+    page.get_by_role("button", name="Delete").click()
+    expect(page.get_by_text("9 photos deleted.")).to_be_visible()
+    expect(cards).to_have_count(1)
+    page.get_by_role("button", name="Undo").click()
+    expect(cards).to_have_count(10)
+    page.goto("/predictions/")
+    page.get_by_role("link", name="Next").click()
+    expect(page.get_by_text("Page 2 of 3")).to_be_visible()
+    context.close()

@@ -1,0 +1,69 @@
+"""The page of a result in a real browser: its keys, its download, and an older answer."""
+
+import re
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.core.files.base import ContentFile
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from tests.support.pictures import crowd
+from tests.support.sessions import session
+
+STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+@pytest.fixture
+def results(grace, page: Page, live_server, astronaut: bytes) -> list:
+    """Three faces with an older answer, and before them a photo that was not kept; the page is
+    their owner's."""
+    from predictions import services, tasks
+    from predictions.models import EarlierAnswer
+    from predictions.uploads import validate
+    from tests.support import records
+
+    upload = validate(ContentFile(astronaut, "eileen.png"))
+    unkept = services.submit(grace, upload, keep_photo=False)[0]
+    tasks.analyse(str(unkept.pk))
+    several = records.analyse(grace, crowd(astronaut, 3, 1), "three.png")
+    EarlierAnswer.keep(several)
+    several.earlier_answers.update(model_version="2026.1.2", model_sha256="0" * 64)
+    page.context.add_cookies([session(grace, live_server.url)])
+    return [several, unkept]
+
+
+def test_faces_by_key_download_older_answer_and_the_next_photo(
+    results, static_files, page: Page, width: int
+):
+    several, unkept = results
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto(several.get_absolute_url())
+    page.evaluate("window.neverReloaded = true")
+    page.locator("#face-1").focus()
+    for number, key in ((2, "ArrowRight"), (3, "ArrowRight"), (2, "ArrowLeft")):
+        page.keyboard.press(key)
+        expect(page.get_by_text(f"Face {number} of 3")).to_be_visible()
+        expect(page.locator(f"#face-{number}")).to_be_focused()
+    assert page.evaluate("window.neverReloaded")
+
+    expect(page.get_by_text(re.compile("^Network 2026.1.2 called this face"))).to_be_visible()
+    page.get_by_text("Compare the numbers").click()
+    expect(page.locator(".pairs li").first).to_be_visible()
+
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Save with its boxes").click()
+    assert download.value.suggested_filename == "three-annotated.jpg"
+    with Image.open(Path(download.value.path())) as saved:
+        assert (saved.format, saved.size) == ("JPEG", (600, 200))
+    assert not Axe().run(page, options={"runOnly": STANDARDS}).response["violations"]
+
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("ArrowRight")
+    expect(page).to_have_url(re.compile(str(unkept.pk)))
+    expect(page.get_by_text("You chose not to keep this photo")).to_be_visible()
+    assert page.locator(".outline rect.box").bounding_box()["width"] > 20
+    assert not Axe().run(page, options={"runOnly": STANDARDS}).response["violations"]
+    page.keyboard.press("ArrowLeft")
+    expect(page).to_have_url(re.compile(str(several.pk)))
