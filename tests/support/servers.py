@@ -70,7 +70,6 @@ class Worker:
         app.control.purge()
         deadline = time.monotonic() + timeout
         while "worker" in self._processes:
-            # A connection from before the server was stopped fails once, and is replaced.
             with suppress(ConnectionError, RedisConnectionError):
                 inspect = app.control.inspect(timeout=1, limit=1)
                 replies = inspect.reserved(), inspect.active()
@@ -84,4 +83,7 @@ class Worker:
         return self._log.read_text(errors="replace")
 
     def _replies(self) -> bool:
-        return bool(app.control.ping(timeout=0.5, limit=1))
+        # A connection from before the server was stopped fails once, and is replaced.
+        with suppress(ConnectionError, RedisConnectionError):
+            return bool(app.control.ping(timeout=0.5, limit=1))
+        return False
