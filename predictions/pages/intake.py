@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from django.core.files import File
+from django.utils.translation import gettext as _
 
 from predictions import services, uploads
 from predictions.models import Prediction
@@ -15,8 +16,23 @@ class Outcome:
     name: str
     prediction: Prediction | None = None
     is_new: bool = False
+    was_kept: bool = False
     code: str = ""
     detail: str = ""
+
+    @property
+    def is_known(self) -> bool:
+        return self.prediction is not None and not self.is_new
+
+    @property
+    def note(self) -> str:
+        """What to tell whoever sent a known photo; it was perhaps kept, and should not be now."""
+        if not self.is_known:
+            return ""
+        text = _("You have analysed this very photo before; here is its result.")
+        if self.was_kept:
+            text += " " + _("The photo was kept then; to change that, delete it first.")
+        return text
 
     @property
     def http_status(self) -> int:
@@ -39,4 +55,5 @@ def take(owner, file: File, name: str | None = None, *, keep_photo: bool = True)
         )
     except (uploads.UploadError, services.QueueFull, services.NotAllowed) as error:
         return Outcome(name, code=error.code, detail=error.detail)
-    return Outcome(name, prediction, is_new)
+    was_kept = not is_new and not keep_photo and prediction.photo.is_kept
+    return Outcome(name, prediction, is_new, was_kept)

@@ -7,6 +7,7 @@ from django.core.files import File
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
 from predictions import limits, services, uploads
@@ -101,6 +102,8 @@ def _upload(request: HttpRequest) -> HttpResponse:
     outcomes += map(_too_many, files[limits.AT_ONCE :])
     outcomes = outcomes or [_no_file()]
     refused = [outcome for outcome in outcomes if outcome.code]
+    if len(outcomes) > 1:
+        _say_which_are_known(request, outcomes)
     if refused:
         return _upload_page(
             request,
@@ -119,15 +122,22 @@ def refuse(request: HttpRequest, outcome: Outcome) -> HttpResponse:
 
 def to_result(request: HttpRequest, outcome: Outcome) -> HttpResponse:
     """Redirect to an accepted photo's result, and say so where it was known already."""
-    if not outcome.is_new:
-        _say_known(request, outcome.prediction)
+    if outcome.note:
+        messages.info(request, outcome.note)
     return redirect(outcome.prediction)
 
 
-def _say_known(request: HttpRequest, known: Prediction) -> None:
-    text = _("You have analysed this very photo before; here is its result.")
-    if known.photo.is_kept and not _keeps_photo(request):
-        text += " " + _("The photo was kept then; to change that, delete it first.")
+def _say_which_are_known(request: HttpRequest, outcomes: list[Outcome]) -> None:
+    count = sum(outcome.is_known for outcome in outcomes)
+    if not count:
+        return
+    text = ngettext(
+        "%(count)d photo was analysed before.", "%(count)d photos were analysed before.", count
+    )
+    text %= {"count": count}
+    if kept := ", ".join(outcome.name for outcome in outcomes if outcome.was_kept):
+        text += " " + _("Kept then: %(names)s. To change that, delete first what is to go.")
+        text %= {"names": kept}
     messages.info(request, text)
 
 
@@ -157,12 +167,12 @@ def upload_one(request: HttpRequest) -> HttpResponse:
         response = render(
             request,
             "predictions/_card.html",
-            {"prediction": outcome.prediction},
+            {"prediction": outcome.prediction, "note": outcome.note},
             status=outcome.http_status,
         )
         response["Location"] = outcome.prediction.get_absolute_url()
-        if not outcome.is_new and "single" in request.POST:
-            _say_known(request, outcome.prediction)
+        if outcome.note and "single" in request.POST:
+            messages.info(request, outcome.note)
     if outcome.http_status == 503:
         response["Retry-After"] = str(services.QueueFull.retry_after)
     return response

@@ -142,6 +142,26 @@ def test_a_photo_that_was_kept_before_is_said_to_be_so(client, make_image):
     assert words in client.post("/", discarded, follow=True).content.decode()
 
 
+def test_of_several_photos_it_is_said_which_were_known_and_kept(client, make_image):
+    first, second, new = (photo(make_image(size=(100 + n, 100)), f"{n}.jpg") for n in range(3))
+    client.post("/", {"photos": [first, second]})
+
+    def send(*files, **more) -> str:
+        for file in files:
+            file.seek(0)
+        return client.post("/", {"photos": files, **more}, follow=True).content.decode()
+
+    page = send(first, second, new)
+    assert "2 photos were analysed before." in page
+    assert "Kept then" not in page
+    page = send(first, new, photo(b"words", "bad.jpg"), discard_photo="on")
+    assert "2 photos were analysed before. Kept then: 0.jpg, 2.jpg. To change that" in page
+    second.seek(0)
+    card = client.post("/uploads/", {"photos": second, "discard_photo": "on"}).content.decode()
+    assert "analysed this very photo before; here is its result. The photo was kept then" in card
+    assert "analysed this very photo before" not in client.get("/").content.decode()
+
+
 def test_script_gets_a_card_that_waits(client, owner, make_image):
     response = client.post("/uploads/", {"photos": photo(make_image())})
     prediction = owner.predictions.get()
