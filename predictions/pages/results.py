@@ -111,18 +111,6 @@ def progress(request: HttpRequest, pk) -> HttpResponse:
     return render(request, "predictions/_result.html", context, status=status)
 
 
-@fragment
-def card(request: HttpRequest, pk) -> HttpResponse:
-    """Answer a waiting card of the history or of the upload page."""
-    prediction = owned(request, pk)
-    if request.GET.get("seen") == prediction.status:
-        return HttpResponse(status=204)
-    status = STOP_POLLING if prediction.is_finished else 200
-    context = {"prediction": prediction, "announce": True}
-    context["selectable"] = "selectable" in request.GET
-    return render(request, "predictions/_card.html", context, status=status)
-
-
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def delete(request: HttpRequest, pk) -> HttpResponse:

@@ -13,17 +13,18 @@ from predictions.pages import (
     results,
     selection,
     uploading,
+    waiting,
 )
 
 urlpatterns = [
     path("", uploading.home, name="home"),
     path("uploads/", uploading.upload_one, name="upload-one"),
     path("predictions/", history.history, name="prediction-list"),
+    path("predictions/cards/", waiting.cards, name="prediction-cards"),
     path("predictions/selection/", selection.selection, name="selection"),
     path("predictions/restore/", selection.restore, name="restore"),
     path("predictions/<uuid:pk>/", results.detail, name="prediction-detail"),
     path("predictions/<uuid:pk>/progress/", results.progress, name="prediction-progress"),
-    path("predictions/<uuid:pk>/card/", results.card, name="prediction-card"),
     path("predictions/<uuid:pk>/delete/", results.delete, name="prediction-delete"),
     path("predictions/<uuid:pk>/rerun/", results.rerun, name="prediction-rerun"),
     path("predictions/<uuid:pk>/cancel/", results.cancel, name="prediction-cancel"),

@@ -114,7 +114,7 @@ def test_several_photos_become_cards(worker, logged_in: Page, astronaut: bytes, 
             file("stripes.jpg", make_image()),
         ]
     )
-    done = page.locator('.card[data-status="succeeded"]')
+    done = page.locator('.card:has([data-status="succeeded"])')
     expect(done).to_have_count(2, timeout=20_000)
     expect(page.locator(".card.refused")).to_contain_text("unsupported_format")
     expect(page.locator(".card").filter(has_text="stripes.jpg")).to_contain_text("No face found")

@@ -178,7 +178,7 @@ def test_by_mouse_at_a_desk(
     page.get_by_role("button", name="Analyse again").click()
     expect(page.get_by_text("1 photo is analysed again.")).to_be_visible()
     analyse_what_waits()
-    expect(page.locator('.card[data-status="succeeded"]')).to_have_count(1)
+    expect(page.locator('.card [data-status="succeeded"]')).to_have_count(1)
 
     link(page, "Account").click()
     page.get_by_role("link", name="Webhooks").first.click()

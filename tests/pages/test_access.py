@@ -6,12 +6,12 @@ from django.urls import get_resolver, reverse
 from emotionsite.accounts.erasure import sign
 
 OWN_PAGES = ["prediction-detail", "prediction-delete"]
-OWN_FRAGMENTS = ["prediction-progress", "prediction-card"]
+OWN_FRAGMENTS = ["prediction-progress"]
 OWN_PICTURES = ["prediction-image", "prediction-thumbnail", "prediction-annotated"]
 OWN_ACTIONS = ["prediction-rerun", "prediction-cancel", "face-correction"]
 MEMBERS = ["prediction-list", "insights", "account", "account-tokens", "account-privacy"]
 MEMBERS += ["account-download", "account-erase", "account-delete", "export-file"]
-MEMBERS += ["export-progress"]
+MEMBERS += ["export-progress", "prediction-cards"]
 MEMBERS_ACTIONS = ["upload-one", "demo-try", "token-revoke", "selection", "restore"]
 PUBLIC = ["home", "gallery", "about", "demo", "demo-image", "demo-thumbnail", "erasure-receipt"]
 
@@ -26,13 +26,15 @@ RECEIPT = {
 
 def address(name: str, prediction, demo) -> str:
     """Return the address by this name, about this prediction or this picture of the gallery."""
-    if name.startswith("prediction-") and name != "prediction-list":
+    if name.startswith("prediction-") and name not in MEMBERS:
         return reverse(name, args=[prediction.pk])
     if name == "face-correction":
         return reverse(name, args=[prediction.pk, 1])
     if name.startswith("demo"):
         return reverse(name, args=[demo.slug])
     if name == "export-file":
+    if name == "prediction-cards":
+        return f"{reverse(name)}?queued={prediction.pk}"
         return f"{reverse(name)}?as=csv"
     if name == "export-progress":
         return reverse(name, args=[prediction.pk])  # Any ticket will do.
@@ -168,7 +170,7 @@ def test_whoever_logs_in_for_a_button_comes_back_to_its_page(at, anonymous_clien
 
 def test_a_waiting_page_is_led_to_the_log_in_as_a_whole(at, anonymous_client):
     headers = {"hx-request": "true", "referer": "http://testserver/predictions/"}
-    for name in OWN_FRAGMENTS:
+    for name in [*OWN_FRAGMENTS, "prediction-cards"]:
         response = anonymous_client.get(at(name), headers=headers)
         assert response.status_code == 200
         assert response["HX-Redirect"] == "/accounts/login/?next=/predictions/"

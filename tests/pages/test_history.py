@@ -293,15 +293,8 @@ class TestCards:
         [queued] = history(1, status="queued", label="", confidence=None)
         html = page_of(client)
         assert "30 %, unsure" in html
-        address = f"/predictions/{queued.pk}/card/?seen=queued"
-        assert f'hx-get="{address}&amp;selectable=1"' in html
-        assert client.get(address).status_code == 204
-        type(queued).objects.filter(pk=queued.pk).update(status="failed")
-        card = client.get(f"{address}&selectable=1")
-        assert card.status_code == 286
-        assert "Could not be analysed" in card.content.decode()
-        assert f'value="{queued.pk}"' in card.content.decode(), "it can still be selected"
-        assert "checkbox" not in client.get(address).content.decode()
+        assert f'href="{queued.get_absolute_url()}" data-status="queued"' in html
+        assert 'data-waiting="/predictions/cards/"' in html
 
     def test_all_on_the_page_are_selected_without_a_script(self, history, client):
         history(30)

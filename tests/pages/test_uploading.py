@@ -167,7 +167,9 @@ def test_script_gets_a_card_that_waits(client, owner, make_image):
     prediction = owner.predictions.get()
     assert response.status_code == 201
     assert response["Location"] == prediction.get_absolute_url()
-    assert f'hx-get="/predictions/{prediction.pk}/card/?seen=queued"' in response.content.decode()
+    link = f'<a id="link-{prediction.pk}" href="{response["Location"]}" data-status="queued">'
+    assert link in response.content.decode()
+    assert 'data-waiting="/predictions/cards/"' in client.get("/").content.decode()
 
 
 @pytest.mark.parametrize("address", ["/", "/uploads/"])
@@ -189,7 +191,7 @@ def test_of_a_photo_that_is_not_kept_the_card_shows_only_words(
         assert "Photo not kept" not in client.get("/").content.decode()
         tasks.analyse(str(prediction.pk))
     assert files_in(storage) == []
-    card = client.get(f"/predictions/{prediction.pk}/card/").content.decode()
+    card = client.get(f"/predictions/cards/?queued={prediction.pk}").content.decode()
     assert "Photo not kept" in card
     assert "Happy" in card
     assert "<img" not in card

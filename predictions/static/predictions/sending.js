@@ -178,7 +178,6 @@ function settle(item, state, card) {
   if (state !== "taken") card.querySelector(".card-name").textContent = item.file.name;
   document.getElementById(card.id)?.remove();
   replace(item, card);
-  window.htmx.process(card);
   window.htmx.trigger(card, "htmx:load"); // For whom a card from the site is new, such as time.js.
 }
 

@@ -1,0 +1,63 @@
+"""Cards that wait for their answers ask all together."""
+
+import re
+from uuid import uuid4
+
+from predictions.pages import waiting
+
+CARDS = "/predictions/cards/"
+
+
+def links(html: str) -> set[str]:
+    """Return the ids of the photos whose cards an answer renews."""
+    return set(re.findall(r'<a id="link-(\S+)" [^>]*hx-swap-oob="true"', html))
+
+
+def gone(html: str) -> set[str]:
+    return set(re.findall(r'<li id="card-(\S+)" hx-swap-oob="delete">', html))
+
+
+def test_they_hear_of_what_changed_since_the_page_showed_it(queue, analyse, client, make_image):
+    waits, done = queue(make_image(size=(120, 100))), analyse(name="me.jpg")
+    assert client.get(CARDS).status_code == 204
+    assert client.get(CARDS, {"queued": waits.pk}).status_code == 204
+    answer = client.get(CARDS, {"queued": [waits.pk, done.pk]})
+    html = answer.content.decode()
+    assert answer.status_code == 200
+    assert (links(html), gone(html)) == ({str(done.pk)}, set())
+    assert 'data-status="succeeded"' in html
+    assert '<p id="announcer" hx-swap-oob="innerHTML">me.jpg: Happy' in html
+    html = client.get(CARDS, {"running": waits.pk}).content.decode()
+    assert links(html) == {str(waits.pk)}
+    assert "announcer" not in html
+
+
+def test_of_many_answers_only_the_number_is_announced(queue, client, make_image):
+    from predictions.models import Prediction
+
+    waiting = [queue(make_image(size=(100 + n, 100)), name=f"{n}.jpg") for n in range(4)]
+    Prediction.objects.update(status="failed")
+    html = client.get(CARDS, {"queued": [each.pk for each in waiting]}).content.decode()
+    assert len(links(html)) == 4
+    assert ">4 photos are done.</p>" in html
+
+
+def test_a_card_goes_with_its_photo_and_a_strangers_is_as_good_as_gone(
+    queue, client, stranger_client
+):
+    prediction = queue()
+    unknown = uuid4()
+    html = client.get(CARDS, {"queued": [prediction.pk, unknown, "nonsense"]}).content.decode()
+    assert (links(html), gone(html)) == (set(), {str(unknown)})
+    html = stranger_client.get(CARDS, {"running": prediction.pk}).content.decode()
+    assert (links(html), gone(html)) == (set(), {str(prediction.pk)})
+    assert "photo.jpg" not in html
+    client.post(f"{prediction.get_absolute_url()}delete/")
+    html = client.get(CARDS, {"queued": prediction.pk}).content.decode()
+    assert gone(html) == {str(prediction.pk)}
+
+
+def test_no_more_are_looked_up_than_one_page_can_have(client, monkeypatch):
+    monkeypatch.setattr(waiting, "LARGEST_PAGE", 2)
+    html = client.get(CARDS, {"queued": [uuid4() for _ in range(3)]}).content.decode()
+    assert len(gone(html)) == 2
