@@ -61,7 +61,8 @@ def _row(prediction: Prediction, face: Face | None) -> list:
         row += [str(face.unsure).lower()]
         row += [round(face.probabilities[label], 4) for label in LABELS]
         row += [face.correction]
-    row += [" ".join(prediction.advice), prediction.model_name, prediction.model_version]
+    advice = prediction.advice if prediction.status == Status.SUCCEEDED else []
+    row += [" ".join(advice), prediction.model_name, prediction.model_version]
     return [*row, prediction.error_code]
 
 

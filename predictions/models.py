@@ -289,6 +289,19 @@ class EarlierAnswer(models.Model):
             },
         )
 
+    def fields(self) -> dict:
+        """Return what a Prediction that has this answer says of it."""
+        main = self.faces[0] if self.faces else {"label": "", "confidence": None, "unsure": None}
+        return {
+            "finished_at": self.answered_at,
+            "label": main["label"],
+            "confidence": main["confidence"],
+            "unsure": main["unsure"],
+            "model_name": self.model_name,
+            "model_version": self.model_version,
+            "model_sha256": self.model_sha256,
+        }
+
 
 class Explanation(models.Model):
     """Where the network looked on one face; made on demand, and gone with the answer.

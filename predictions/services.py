@@ -13,7 +13,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.files.base import ContentFile
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
@@ -170,14 +170,32 @@ def claim(prediction_id: str) -> Prediction | None:
     )
 
 
-def _finish(prediction: Prediction, status: Status, **fields) -> bool:
-    """Leave RUNNING if this attempt still holds the row: a late worker must not win."""
-    held = Prediction.objects.filter(
+def _held(prediction: Prediction) -> QuerySet:
+    """Return the row if this attempt still holds it: a late worker must not win."""
+    return Prediction.objects.filter(
         pk=prediction.pk, status=Status.RUNNING, started_at=prediction.started_at
-    ).update(status=status, finished_at=timezone.now(), **fields)
-    if held:
-        announce(prediction.pk)
-    return bool(held)
+    )
+
+
+def _end(row: QuerySet, prediction_id: uuid.UUID, status: Status, code: str, why: str) -> bool:
+    """End an unfinished prediction without an answer, inside a transaction.
+
+    A new analysis that ends so leaves the answer from before in its place: the faces are still
+    there, and so is the advice. The error then says what became of the new one.
+    """
+    error = {"error_code": code, "error_detail": why[:300]}
+    before = EarlierAnswer.objects.filter(prediction=prediction_id).first()
+    if before is not None:
+        fields = {"status": Status.SUCCEEDED, "started_at": None, **before.fields(), **error}
+    else:
+        fields = {"status": status, "finished_at": timezone.now()}
+        fields |= error if status == Status.FAILED else {}
+    if not row.update(**fields):
+        return False
+    if before is not None:
+        before.delete()
+    announce(prediction_id)
+    return True
 
 
 def announce(prediction_id: uuid.UUID) -> None:
@@ -195,9 +213,9 @@ def complete(prediction: Prediction, analysis, renditions) -> bool:
     photo = prediction.photo
     main = analysis.faces[0] if analysis.faces else None
     with transaction.atomic():
-        held = _finish(
-            prediction,
-            Status.SUCCEEDED,
+        held = _held(prediction).update(
+            status=Status.SUCCEEDED,
+            finished_at=timezone.now(),
             label=main.label if main else "",
             confidence=main.confidence if main else None,
             unsure=main.unsure if main else None,
@@ -211,6 +229,7 @@ def complete(prediction: Prediction, analysis, renditions) -> bool:
         )
         if not held:
             return False
+        announce(prediction.pk)
         upload = photo.upload.name
         if upload:
             photo.width, photo.height = analysis.width, analysis.height
@@ -258,11 +277,12 @@ def _keep_corrections(old: list[Face], new: list[Face]) -> None:
 def fail(prediction: Prediction, code: str, detail: str, *, keep_upload: bool = True) -> bool:
     """End a running prediction with a stable code and one sentence for its owner.
 
-    Where the picture itself is at fault nothing can come of it any more: ``keep_upload`` False
-    removes its bytes, which may hold more than pixels (a place, a camera's owner).
+    An answer from before holds on. Where the picture itself is at fault nothing can come of it
+    any more: ``keep_upload`` False removes its bytes, which may hold more than pixels (a place, a
+    camera's owner).
     """
     with transaction.atomic():
-        held = _finish(prediction, Status.FAILED, error_code=code, error_detail=detail[:300])
+        held = _end(_held(prediction), prediction.pk, Status.FAILED, code, detail)
         if held and not (keep_upload and prediction.photo.is_kept):
             _drop_upload(prediction.photo)
     return held
@@ -286,28 +306,26 @@ def give_up_or_queue(lost) -> None:
     """Queue running predictions that lost their worker, or end them after MAX_ATTEMPTS."""
     tired = lost.filter(attempts__gte=MAX_ATTEMPTS)
     for prediction_id in list(tired.values_list("pk", flat=True)):
-        given_up = tired.filter(pk=prediction_id).update(
-            status=Status.FAILED,
-            finished_at=timezone.now(),
-            error_code="worker_lost",
-            error_detail="The analysis stopped three times without an answer.",
-        )
-        if given_up:
-            announce(prediction_id)
+        why = "The analysis stopped three times without an answer."
+        row = tired.filter(pk=prediction_id)
+        if _end(row, prediction_id, Status.FAILED, "worker_lost", why):
             for photo in Photo.objects.filter(prediction=prediction_id, is_kept=False):
                 _drop_upload(photo)
     lost.update(status=Status.QUEUED, sent_at=None)
 
 
 def cancel(prediction: Prediction) -> None:
-    """Cancel what has not finished. Raises NotAllowed (already_finished)."""
+    """Cancel what has not finished; an answer from before holds on.
+
+    Raises NotAllowed (already_finished).
+    """
     with transaction.atomic():
-        canceled = Prediction.objects.filter(pk=prediction.pk, status__in=UNFINISHED).update(
-            status=Status.CANCELED, finished_at=timezone.now()
-        )
-        if not canceled:
+        # A worker that ends it just now is waited for.
+        list(Prediction.objects.select_for_update().filter(pk=prediction.pk).values_list("pk"))
+        row = Prediction.objects.filter(pk=prediction.pk, status__in=UNFINISHED)
+        why = "The new analysis was canceled."
+        if not _end(row, prediction.pk, Status.CANCELED, "canceled", why):
             raise NotAllowed("already_finished", "This prediction has already finished.")
-        announce(prediction.pk)
         if not prediction.photo.is_kept:
             _drop_upload(prediction.photo)
     prediction.refresh_from_db()
@@ -317,8 +335,8 @@ def rerun(prediction: Prediction) -> None:
     """Queue a finished prediction again.
 
     Raises NotAllowed (not_finished, photo_missing), and QueueFull, except for the gallery. The old
-    answer is taken back at once; its faces stay behind, unseen, for their corrections, and what it
-    said is kept for a comparison with what another network says.
+    answer is taken back at once; its faces and advice stay behind, unseen, until there is a new
+    one, and what it said is kept for a comparison with what another network says.
     """
     with transaction.atomic():
         # A worker that ends it just now drops a photo that is not kept: it is waited for.
@@ -343,7 +361,6 @@ def rerun(prediction: Prediction) -> None:
                 label="",
                 confidence=None,
                 unsure=None,
-                advice=[],
                 model_name="",
                 model_version="",
                 model_sha256="",

@@ -111,8 +111,7 @@ class PredictionSerializer(serializers.ModelSerializer):
     faces = serializers.SerializerMethodField(
         help_text="Largest first; empty until analysed, and where no face was found."
     )
-    advice = serializers.ListField(
-        child=serializers.CharField(),
+    advice = serializers.SerializerMethodField(
         help_text=(
             "Stable words: `no_face`, `detector_missing`, `face_small`, `faces_left_out`, "
             "`photo_turned`, `too_dark`, `face_turned`, `looks_drawn`; later versions may know "
@@ -120,7 +119,10 @@ class PredictionSerializer(serializers.ModelSerializer):
         ),
     )
     model = serializers.SerializerMethodField(help_text="Null until a network has answered.")
-    error = serializers.SerializerMethodField(help_text="Null unless the prediction failed.")
+    error = serializers.SerializerMethodField(
+        help_text="Null unless it failed. Beside an answer: why a new analysis ended without one, "
+        "by a failure or `canceled`; the answer is the one from before."
+    )
 
     class Meta:
         model = Prediction
@@ -142,6 +144,10 @@ class PredictionSerializer(serializers.ModelSerializer):
         if prediction.status != Status.SUCCEEDED:
             return []
         return FaceSerializer(prediction.faces.all(), many=True, context=self.context).data
+
+    @extend_schema_field(serializers.ListField(child=serializers.CharField()))
+    def get_advice(self, prediction: Prediction) -> list[str]:
+        return prediction.advice if prediction.status == Status.SUCCEEDED else []
 
     @extend_schema_field(NetworkSerializer(allow_null=True))
     def get_model(self, prediction: Prediction) -> dict | None:

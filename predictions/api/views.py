@@ -260,7 +260,10 @@ class PredictionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Generi
         request=None,
         parameters=[schema.LOCATION],
         responses={
-            202: schema.record("Canceled.", examples.QUEUED | {"status": "canceled"}),
+            202: schema.record(
+                "Canceled; `succeeded` where there is an answer from before, which holds on.",
+                examples.QUEUED | {"status": "canceled"},
+            ),
             **schema.problems(*schema.WRITING, "not_found", "already_finished"),
         },
     )

@@ -331,6 +331,40 @@ def test_rerun_keeps_what_the_owner_called_the_same_face(owner, astronaut, analy
     assert Face.objects.get().correction == ""
 
 
+@pytest.mark.parametrize("end", ["canceled", "failed", "worker_lost"])
+def test_an_answer_outlives_a_new_analysis_that_ends_without_one(
+    end, owner, astronaut, analyser, submit
+):
+    prediction = submit(owner, astronaut)
+    finish(analyser, services.claim(str(prediction.pk)))
+    services.correct(Face.objects.get(), "surprise")
+    Prediction.objects.update(advice=["too_dark"])
+    before, face = Prediction.objects.values().get(), Face.objects.values().get()
+    for _time in range(2):
+        services.rerun(prediction)
+        assert prediction.label == ""
+        claimed = services.claim(str(prediction.pk))
+        if end == "canceled":
+            services.cancel(prediction)
+        elif end == "failed":
+            assert services.fail(claimed, "failed", "…")
+        else:
+            Prediction.objects.update(attempts=services.MAX_ATTEMPTS)
+            services.lose(str(prediction.pk))
+        assert not finish(analyser, claimed)
+        after = Prediction.objects.values().get()
+        assert (after["status"], after["error_code"]) == (Status.SUCCEEDED, end)
+        said = ("label", "confidence", "unsure", "advice", "model_version", "model_sha256")
+        for name in (*said, "model_name", "finished_at", "timings"):
+            assert after[name] == before[name], name
+        assert Face.objects.values().get() == face
+        assert not prediction.earlier_answers.exists()
+        prediction.refresh_from_db()
+    services.rerun(prediction)
+    finish(analyser, services.claim(str(prediction.pk)))
+    assert Prediction.objects.get().error_code == ""
+
+
 def test_unfinished_prediction_is_not_rerun(owner, make_image, submit):
     prediction = submit(owner, make_image())
     with pytest.raises(services.NotAllowed) as caught:
