@@ -1,28 +1,11 @@
 """Detected box -> the square that FER2013 would show of the face."""
 
-import math
-
 import numpy as np
 from PIL import Image
 
 from mlcore.detection import Box
+from mlcore.frame import face_frame
 from mlcore.images import Photo
-
-# Measured by: python -m training.framing --data fer2013.csv.gz
-FRAME_SCALE = 1.10
-"""Side of FER2013's square frame over the square root of the detected box's area; half of the
-faces lie within 1.00...1.19."""
-
-FRAME_OFFSET = (0.01, -0.01)
-"""From the box's centre to the frame's, right and down, as shares of the box's sides."""
-
-
-def face_frame(box: Box) -> tuple[float, float, float]:
-    """Return the centre (x, y) and the side of FER2013's frame for a detected box, in pixels of
-    the upright original. The frame may leave the picture."""
-    x = box.x + box.width * (0.5 + FRAME_OFFSET[0])
-    y = box.y + box.height * (0.5 + FRAME_OFFSET[1])
-    return x, y, FRAME_SCALE * math.sqrt(box.width * box.height)
 
 
 def crop_face(photo: Photo, box: Box) -> Image.Image:

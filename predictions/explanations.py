@@ -64,6 +64,18 @@ def _has_failed(face: Face) -> bool:
     return cache.get(_key(face)) == "failed"
 
 
+def is_under_way(face: Face) -> bool:
+    """Return whether the picture is drawn or was asked for: to look for it costs nothing."""
+    drawn = Explanation.objects.filter(prediction=face.prediction_id, index=face.index)
+    return cache.get(_key(face)) is not None or drawn.exists()
+
+
+def forget_failure(face: Face) -> None:
+    """Let a face that could not be drawn be asked for again at once."""
+    if _has_failed(face):
+        cache.delete(_key(face))
+
+
 def keep(face: Face, jpeg: bytes) -> None:
     """Store the picture and wake up whoever waits for it; a face that is gone is no error."""
     with transaction.atomic():

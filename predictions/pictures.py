@@ -47,6 +47,14 @@ def own_picture(request: HttpRequest, pk, kind: str) -> HttpResponse:
 
 
 @require_safe
+def own_explanation(request: HttpRequest, pk, number: int) -> HttpResponse:
+    """Send where the network looked on a face, once it is drawn; ``number`` counts from 1."""
+    prediction = get_object_or_404(Prediction.objects.for_user(request.user), pk=pk)
+    drawn = get_object_or_404(prediction.explanations, index=number - 1)
+    return picture_response(bytes(drawn.picture), "private, no-cache")
+
+
+@require_safe
 def demo_picture(request: HttpRequest, slug: str, kind: str) -> HttpResponse:
     """Stream a published picture of the gallery to anybody."""
     photo = get_object_or_404(DemoImage.objects.published(), slug=slug).prediction.photo

@@ -1,6 +1,6 @@
 """How FER2013 frames a face, measured against the detector: ``python -m training.framing``.
 
-Prints the constants of ``mlcore.framing``: every face is enlarged, put on a grey canvas, and looked
+Prints the constants of ``mlcore.frame``: every face is enlarged, put on a grey canvas, and looked
 for with the detector that serves photos.
 """
 

@@ -1,8 +1,9 @@
 """What other networks said of a face, before its photo was analysed again."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from predictions.models import EarlierAnswer, Face, Prediction
 from predictions.pages.wording import EMOTIONS, percent
@@ -13,24 +14,40 @@ SAME_FACE = 0.5
 
 @dataclass(frozen=True)
 class Change:
-    """One sentence, and a row (label, emoji, probability before, probability now) an emotion."""
+    """What changed, and a row (label, emoji, probability before, probability now) an emotion of a
+    face that both networks found."""
 
     sentence: str
-    rows: list[tuple[str, str, float, float]]
+    rows: list[tuple[str, str, float, float]] = field(default_factory=list)
 
 
-def changes(prediction: Prediction, face: Face | None) -> list[Change]:
-    """Return what each other network said of this face, the latest first; a network that did not
-    find it is left out."""
+def changes(prediction: Prediction, faces: list[Face], face: Face | None) -> list[Change]:
+    """Return what each other network said of this face, the latest first; ``faces`` are those that
+    are found now."""
+    return [_change(answer, faces, face) for answer in prediction.earlier_answers.all()]
+
+
+def _change(answer: EarlierAnswer, faces: list[Face], face: Face | None) -> Change:
+    known = [Face(**fields) for fields in answer.faces]
+    before = max(known, key=face.overlap, default=None) if face else None
+    is_same = before is not None and face.overlap(before) > SAME_FACE
+    facts = {"version": answer.model_version, "count": len(known)}
+    if not known:
+        return Change(_("Network %(version)s found no face here.") % facts)
+    found = ngettext(
+        "Network %(version)s found %(count)s face in this photo.",
+        "Network %(version)s found %(count)s faces in this photo.",
+        len(known),
+    )
     if face is None:
-        return []
-    found = []
-    for answer in prediction.earlier_answers.all():
-        faces = [Face(**known) for known in answer.faces]
-        before = max(faces, key=face.overlap, default=None)
-        if before is not None and face.overlap(before) > SAME_FACE:
-            found.append(Change(_sentence(answer, before, face), _rows(before, face)))
-    return found
+        return Change(found % facts)
+    if is_same:
+        sentences, rows = [_sentence(answer, before, face)], _rows(before, face)
+    else:
+        sentences, rows = [_("Network %(version)s did not find this face.") % facts], []
+    if len(known) != len(faces):
+        sentences.append(found % facts)
+    return Change(" ".join(sentences), rows)
 
 
 def _sentence(answer: EarlierAnswer, before: Face, now: Face) -> str:

@@ -14,12 +14,10 @@ from django.utils.translation import gettext_lazy as _
 from mlcore.labels import LABELS
 from mlcore.model_info import ModelInfo
 from predictions.pages.insights import confusion_rows
-from predictions.pages.wording import percent
+from predictions.pages.wording import FEWEST, percent
 
 SPLIT = "PrivateTest"
 SHADES = 8
-FEWEST = 20
-"""Fewer answers than these make no share."""
 
 LEFT, TOP, WIDTH, HEIGHT = 44, 10, 284, 220
 """Where a diagram, 352 units wide and 274 high, has its field; both axes are 0...1."""

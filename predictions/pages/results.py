@@ -16,12 +16,13 @@ from mlcore.errors import MLCoreError
 from mlcore.labels import EMOJI
 from mlcore.model_info import read_model_info
 from predictions import removal, services
-from predictions.models import Prediction
+from predictions.models import Prediction, Status
 from predictions.pages.access import action, fragment
 from predictions.pages.earlier import changes
+from predictions.pages.explaining import Look, look_at
 from predictions.pages.forms import CorrectionForm
 from predictions.pages.measured import by_class, figures
-from predictions.pages.wording import track_record
+from predictions.pages.wording import other_network, track_record
 
 STOP_POLLING = 286
 """The status that tells htmx that there is nothing to wait for any more."""
@@ -53,7 +54,9 @@ def faces_context(prediction: Prediction, number: str | None) -> dict:
         except MLCoreError:
             model = None
         # Numbers of another network say nothing about this answer.
-        if model is not None and model.sha256 == prediction.model_sha256:
+        if model is not None and model.sha256 != prediction.model_sha256:
+            record = other_network(prediction) if prediction.owner_id else ""
+        elif model is not None:
             record = track_record(model.metrics, face.label, face.confidence)
             shares = by_class(figures(model, {}))
             precisions = [(label, EMOJI[label], share) for label, _recall, share in shares]
@@ -84,7 +87,7 @@ def _own_context(prediction: Prediction, number: str | None) -> dict:
     """Return what the page of a user's own result needs, with other networks' answers and its
     neighbours in the history."""
     context = faces_context(prediction, number) | _neighbours(prediction)
-    context["earlier"] = changes(prediction, context["face"])
+    context["earlier"] = changes(prediction, context["faces"], context["face"])
     context["poll_milliseconds"] = poll_milliseconds(prediction)
     return context
 
@@ -94,13 +97,22 @@ def _own_context(prediction: Prediction, number: str | None) -> dict:
 def detail(request: HttpRequest, pk) -> HttpResponse:
     prediction = owned(request, pk)
     context = _own_context(prediction, request.GET.get("face"))
+    if "look" in request.GET:
+        context["look"] = _look(request, context)
     return render(request, "predictions/detail.html", context)
+
+
+def _look(request: HttpRequest, context: dict) -> Look | None:
+    is_answered = context["prediction"].status == Status.SUCCEEDED and context["face"]
+    return look_at(request, context["face"]) if is_answered else None
 
 
 @fragment
 def progress(request: HttpRequest, pk) -> HttpResponse:
     """Answer a waiting page: nothing new (204), another state, or the whole result."""
-    prediction = owned(request, pk)
+    prediction = Prediction.objects.for_user(request.user).filter(pk=pk).first()
+    if prediction is None:
+        return render(request, "predictions/_gone.html", status=404)
     wait = poll_milliseconds(prediction)
     seen = request.GET.get("seen", "")
     if seen == f"{prediction.status}-{wait}":
@@ -109,6 +121,25 @@ def progress(request: HttpRequest, pk) -> HttpResponse:
     status = STOP_POLLING if prediction.is_finished else 200
     context["announce"] = not seen.startswith(prediction.status)
     return render(request, "predictions/_result.html", context, status=status)
+
+
+@fragment
+def explanation(request: HttpRequest, pk, number: int) -> HttpResponse:
+    """Answer a page that wants to show where the network looked on a face, ``number`` from 1 on:
+    still being drawn (204), the picture, or what stands against it. A page whose answer is gone
+    loads itself again.
+    """
+    prediction = Prediction.objects.for_user(request.user).filter(pk=pk).first()
+    if prediction is None or not prediction.faces.filter(index=number - 1).exists():
+        return HttpResponse(status=404, headers={"HX-Refresh": "true"})
+    context = _own_context(prediction, str(number))
+    look = _look(request, context)
+    if look is None:
+        return HttpResponse(status=STOP_POLLING, headers={"HX-Refresh": "true"})
+    if look.state == "drawing" and "waits" in request.GET:
+        return HttpResponse(status=204)
+    context |= {"look": look, "announce_look": True}
+    return render(request, "predictions/_result.html", context, status=STOP_POLLING)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -34,6 +34,16 @@ urlpatterns = [
         name="face-correction",
     ),
     path(
+        "predictions/<uuid:pk>/faces/<int:number>/explanation/",
+        results.explanation,
+        name="face-explanation",
+    ),
+    path(
+        "predictions/<uuid:pk>/faces/<int:number>/explanation/picture/",
+        pictures.own_explanation,
+        name="face-explanation-picture",
+    ),
+    path(
         "predictions/<uuid:pk>/image/",
         pictures.own_picture,
         {"kind": "image"},

@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from predictions.models import DemoImage, Prediction, Status
+from predictions.uploads import explain
 
 EMOTIONS = {
     "angry": gettext_lazy("angry"),
@@ -79,6 +80,14 @@ def remedy(prediction: Prediction) -> str:
     return _("Analyse it again; often that is enough.")
 
 
+def failure(prediction: Prediction) -> str:
+    """Return why an analysis failed, in the reader's language; the record has it in English."""
+    try:
+        return explain(prediction.error_code)
+    except KeyError:
+        return _(prediction.error_detail) if prediction.error_detail else ""
+
+
 def advise(codes: list[str]) -> list[str]:
     """Return the sentences of the advice codes, without those that this version doesn't know."""
     return [str(ADVICE[code]) for code in codes if code in ADVICE]
@@ -100,19 +109,43 @@ def sureness(confidence: float, unsure: bool) -> str:
     return str(next((words for least, words in SURENESS if confidence >= least), _("leaning")))
 
 
+FEWEST = 20
+"""Fewer test faces than these make no share."""
+
+
 def track_record(metrics: Mapping, label: str, confidence: float) -> str:
     """Return how often such an answer was right on the test faces; empty where nobody measured.
 
-    ``metrics`` are those of the model file; groups of fewer than 20 faces say nothing.
+    ``metrics`` are those of the model file. Where too few faces were called so with such a
+    confidence, it is told of all that were called so, and then of all faces.
     """
+    measured = metrics.get("PrivateTest", {})
     try:
-        groups = metrics["PrivateTest"]["confidence_groups"][label]
-        group = next(g for g in reversed(groups) if confidence >= g["from"])
-        count, right = int(group["count"]), int(group["right"])
-    except (KeyError, TypeError, StopIteration):
+        groups = measured["confidence_groups"][label]
+        group = next((g for g in reversed(groups) if confidence >= g["from"]), {"count": 0})
+        if int(group["count"]) >= FEWEST:
+            return _record_of_group(group, label)
+        count = sum(int(g["count"]) for g in groups)
+        right = sum(int(g["right"]) for g in groups)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        count = right = 0
+    if count >= FEWEST:
+        return _(
+            "Too few test faces were called “%(label)s” with such a confidence. Of all %(count)s "
+            "that were called so, people had labelled %(share)s “%(label)s”."
+        ) % {"label": EMOTIONS[label], "count": count, "share": percent(right / count)}
+    try:
+        share, count = percent(float(measured["accuracy"])), int(measured["count"])
+    except (KeyError, TypeError, ValueError):
         return ""
-    if count < 20:
-        return ""
+    return _(
+        "Too few test faces were called “%(label)s” to say how often that is right. Of all "
+        "%(count)s test faces, it called %(share)s as people had labelled them."
+    ) % {"label": EMOTIONS[label], "count": count, "share": share}
+
+
+def _record_of_group(group: Mapping, label: str) -> str:
+    count, right = int(group["count"]), int(group["right"])
     low, high = percent(group["from"]), percent(group["to"])
     if group["from"] == 0:
         how_sure = _("less than %(high)s") % {"high": high}
@@ -129,6 +162,23 @@ def track_record(metrics: Mapping, label: str, confidence: float) -> str:
         "how_sure": how_sure,
         "share": percent(right / count),
     }
+
+
+def other_network(prediction: Prediction) -> str:
+    """Return why there is no record of an answer that the installed network did not give."""
+    text = _("How often such an answer is right was measured for another network than this one.")
+    if not prediction.photo.source:
+        return text
+    return f"{text} {_('Analyse the photo again to learn it.')}"
+
+
+def setback(prediction: Prediction) -> str:
+    """Return what became of a new analysis that left the answer from before in its place."""
+    if prediction.status != Status.SUCCEEDED or not prediction.error_code:
+        return ""
+    if prediction.error_code == "canceled":
+        return _("The new analysis was canceled. This is the answer from before.")
+    return _("The new analysis failed. This is the answer from before.")
 
 
 def headline(prediction: Prediction) -> str:

@@ -10,6 +10,8 @@ register = template.Library()
 register.filter("percent", wording.percent)
 register.filter("advise", wording.advise)
 register.filter("remedy", wording.remedy)
+register.filter("setback", wording.setback)
+register.filter("failure", wording.failure)
 
 
 @register.filter

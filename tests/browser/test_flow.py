@@ -183,6 +183,7 @@ def test_faces_are_chosen_by_box_and_by_keyboard(
     assert page.evaluate("window.neverReloaded")
     page.locator(".photo a").nth(2).locator("rect.box").click()
     expect(page.get_by_text("Face 3 of 3")).to_be_visible()
+    assert page.evaluate("window.neverReloaded")
     page.go_back()
     expect(page.get_by_text("Face 2 of 3")).to_be_visible()
 
@@ -198,14 +199,33 @@ def test_where_the_network_looked_is_drawn_when_it_is_asked(
     prediction = records.queue(grace, astronaut)
     wait_until(lambda: Prediction.objects.get().is_finished, 20)
     page.goto(prediction.get_absolute_url())
-    picture = page.locator("img.explanation")
-    expect(picture).not_to_be_visible()
+    page.evaluate("window.neverReloaded = true")
+    picture, over = page.locator("img.explanation"), page.locator("image.looked")
     assert not Explanation.objects.exists()
-    page.get_by_text("Where did it look?").focus()
-    page.keyboard.press("Enter")
-    expect(picture).to_be_visible()
+    question, switch = page.get_by_text("Where did it look?"), page.get_by_label("Show it on the")
+    if width == 390:
+        question.focus()
+        page.keyboard.press("Enter")
+    else:
+        question.click()
     expect(picture).to_have_js_property("naturalWidth", 384, timeout=20_000)
     assert "happy" in picture.get_attribute("alt")
+    expect(page.locator("#announcer")).to_have_text("Here is where the network looked.")
+    expect(page.locator("#look-summary")).to_be_focused()
+    # It covers the face: its middle is that of the box, and it is a little larger.
+    expect(over).to_be_visible()
+    place, box = over.bounding_box(), page.locator(".photo .box").bounding_box()
+    for corner, side in (("x", "width"), ("y", "height")):
+        middle = box[corner] + box[side] / 2
+        assert abs(place[corner] + place[side] / 2 - middle) < 0.1 * box[side]
+    if width == 390:
+        page.keyboard.press("Tab")
+        page.keyboard.press("Space")
+    else:
+        switch.uncheck()
+    expect(switch).not_to_be_checked()
+    expect(over).not_to_be_visible()
+    assert page.evaluate("window.neverReloaded")
 
 
 def test_insights_lead_to_the_photos_behind_a_number(

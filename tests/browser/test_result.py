@@ -67,3 +67,53 @@ def test_faces_by_key_download_older_answer_and_the_next_photo(
     assert not Axe().run(page, options={"runOnly": STANDARDS}).response["violations"]
     page.keyboard.press("ArrowLeft")
     expect(page).to_have_url(re.compile(str(several.pk)))
+
+
+def test_doubts_are_said_beside_the_answer(
+    grace, live_server, static_files, page: Page, astronaut: bytes, width: int
+):
+    from tests.support import records
+
+    prediction = records.analyse(grace, astronaut)
+    type(prediction).objects.update(label="fear", unsure=True, advice=["too_dark", "face_turned"])
+    prediction.faces.update(label="fear", confidence=0.38, unsure=True)
+    page.context.add_cookies([session(grace, live_server.url)])
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto(prediction.get_absolute_url())
+    expect(page.get_by_role("heading", level=1)).to_have_text("Perhaps fear")
+    expect(page.locator(".sureness")).to_have_text(re.compile("38 %.*unsure", re.DOTALL))
+    expect(page.get_by_text("sees no single expression clearly")).to_be_visible()
+    expect(
+        page.get_by_text(re.compile("^Of [0-9]+ test faces that it called “fear”"))
+    ).to_be_visible()
+    for advice in ("This photo is very dark", "The largest face is turned aside"):
+        expect(page.get_by_text(advice)).to_be_visible()
+    assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
+
+
+def test_the_focus_survives_the_waiting(
+    grace, redis_server, live_server, static_files, page: Page, astronaut: bytes
+):
+    from django.utils import timezone
+
+    from predictions import services
+    from tests.support import records
+
+    prediction = records.queue(grace, astronaut)
+    page.context.add_cookies([session(grace, live_server.url)])
+    page.goto(prediction.get_absolute_url())
+    cancel = page.get_by_role("button", name="Cancel")
+    cancel.focus()
+    claimed = services.claim(str(prediction.pk))
+    expect(page.get_by_role("heading", level=1)).to_have_text("Looking for faces")
+    expect(cancel).to_be_focused()
+    services.cancel(claimed)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Canceled")
+    expect(page.get_by_role("heading", level=1)).to_be_focused()
+
+    page.get_by_role("button", name="Analyse again").click()
+    expect(cancel).to_be_visible()
+    type(prediction).objects.update(removed_at=timezone.now())
+    expect(page.get_by_role("heading", level=1)).to_have_text("This photo was deleted")
+    page.get_by_role("link", name="All photos").click()
+    expect(page).to_have_url(re.compile("/predictions/$"))

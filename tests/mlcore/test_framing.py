@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from mlcore.detection import Box, detect_faces
-from mlcore.framing import FRAME_OFFSET, FRAME_SCALE, crop_face, face_frame, whole_picture
+from mlcore.frame import FRAME_OFFSET, FRAME_SCALE, explained_square, face_frame
+from mlcore.framing import crop_face, whole_picture
 from mlcore.images import Photo, load_photo
 
 
@@ -49,6 +50,8 @@ def test_a_crop_inside_the_picture_shows_the_frame_pixel_for_pixel():
     assert crop[0, 0, 1] == pytest.approx(y - side / 2, abs=1)
     assert (np.diff(crop[0, :, 0].astype(int)) == 1).all()
     assert (np.diff(crop[:, 0, 1].astype(int)) == 1).all()
+    assert explained_square(box, 250, 250) == pytest.approx((x - side / 2, y - side / 2, side))
+    assert explained_square(Box(0, 0, 40, 60), 40, 60) == (-10, 0, 60)
 
 
 def test_where_the_frame_leaves_the_picture_the_edge_is_repeated():

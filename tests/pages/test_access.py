@@ -6,8 +6,9 @@ from django.urls import get_resolver, reverse
 from emotionsite.accounts.erasure import sign
 
 OWN_PAGES = ["prediction-detail", "prediction-delete"]
-OWN_FRAGMENTS = ["prediction-progress"]
+OWN_FRAGMENTS = ["prediction-progress", "face-explanation"]
 OWN_PICTURES = ["prediction-image", "prediction-thumbnail", "prediction-annotated"]
+OWN_PICTURES += ["face-explanation-picture"]
 OWN_ACTIONS = ["prediction-rerun", "prediction-cancel", "face-correction"]
 MEMBERS = ["prediction-list", "insights", "account", "account-tokens", "account-privacy"]
 MEMBERS += ["account-download", "account-erase", "account-delete", "export-file"]
@@ -28,7 +29,7 @@ def address(name: str, prediction, demo) -> str:
     """Return the address by this name, about this prediction or this picture of the gallery."""
     if name.startswith("prediction-") and name not in MEMBERS:
         return reverse(name, args=[prediction.pk])
-    if name == "face-correction":
+    if name.startswith("face-"):
         return reverse(name, args=[prediction.pk, 1])
     if name.startswith("demo"):
         return reverse(name, args=[demo.slug])
@@ -48,8 +49,11 @@ def address(name: str, prediction, demo) -> str:
 @pytest.fixture
 def at(analyse, demo):
     """A function that returns an address by name."""
+    from predictions.explanations import keep
+
     prediction = analyse()
     assert prediction.status == "succeeded"
+    keep(prediction.faces.get(), b"\xff\xd8\xff")
     return lambda name: address(name, prediction, demo)
 
 
@@ -130,7 +134,7 @@ def test_forms_need_a_token(owner, at):
 def test_pictures_say_what_they_are(at, client):
     for name in [*OWN_PICTURES, "demo-image", "demo-thumbnail"]:
         response = client.get(at(name))
-        assert b"".join(response.streaming_content).startswith(b"\xff\xd8\xff"), name
+        assert response.getvalue().startswith(b"\xff\xd8\xff"), name
         assert response["Content-Type"] == "image/jpeg"
         assert response["X-Content-Type-Options"] == "nosniff"
         caching = response["Cache-Control"].split(",")[0]

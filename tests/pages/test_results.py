@@ -45,7 +45,7 @@ class TestProgress:
         prediction.refresh_from_db()
         assert f"<title>{prediction.label.capitalize()}" in html or "<title>Perhaps" in html
         assert 'data-status="succeeded"' in html
-        assert "hx-trigger" not in html
+        assert 'hx-trigger="every' not in html
         assert 'http-equiv="refresh"' not in page(prediction)
 
     def test_polling_slows_down(self, queue, client, page):
@@ -62,6 +62,21 @@ class TestProgress:
             html = poll(client, html).content.decode()
             assert f"every {interval}ms" in html
             assert "announcer" not in html  # Nothing has happened that is worth hearing.
+
+    def test_a_record_that_is_deleted_elsewhere_ends_the_waiting(
+        self, queue, client, stranger_client, page
+    ):
+        from predictions.models import Prediction
+
+        prediction = queue()
+        html = page(prediction)
+        stranger = poll(stranger_client, html)
+        Prediction.objects.update(removed_at=timezone.now())
+        gone = poll(client, html)
+        assert (stranger.status_code, gone.status_code) == (404, 404)
+        assert stranger.content == gone.content
+        assert "<h1>This photo was deleted</h1>" in gone.content.decode()
+        assert "hx-get" not in gone.content.decode()
 
 
 class TestAnswer:
@@ -117,6 +132,8 @@ class TestAnswer:
         metrics = {"PrivateTest": {"confidence_groups": {"happy": groups}}}
         model = build_tiny_model(tmp_path_factory.mktemp("model"), {"metrics": json.dumps(metrics)})
         settings.MODEL_PATH = str(model)
+        other = "was measured for another network than this one. Analyse the photo again"
+        assert other in page(prediction)
         assert "test faces" not in page(prediction)
         sidecar = json.loads(model.with_suffix(".json").read_text())
         type(prediction).objects.update(model_sha256=sidecar["sha256"])
@@ -125,7 +142,10 @@ class TestAnswer:
             "people had labelled 75 % “happy”."
         ) in page(prediction)
         prediction.faces.update(confidence=0.6)  # Nobody has measured such answers.
-        assert "test faces" not in page(prediction)
+        assert (
+            "Too few test faces were called “happy” with such a confidence. Of all 200 that were "
+            "called so, people had labelled 75 % “happy”."
+        ) in page(prediction)
 
     def test_how_often_each_word_is_right_is_told_of_the_same_network(
         self, analyse, page, settings, tmp_path
@@ -150,12 +170,95 @@ class TestAnswer:
         assert "52 %" in marked
         assert "87 %" not in marked
 
-    def test_only_an_answer_of_the_present_network_can_be_explained(self, analyse, page):
+
+class TestWhereItLooked:
+    def look(self, client, prediction, query="", number=1):
+        address = f"{prediction.get_absolute_url()}faces/{number}/explanation/"
+        return client.get(address + query, headers={"hx-request": "true"})
+
+    def test_it_is_drawn_while_the_page_asks_again(self, analyse, client, page, redis_server):
+        from predictions import tasks
+
         prediction = analyse()
-        address = f"/api/v1/predictions/{prediction.pk}/explanation/?face=0"
-        assert address in page(prediction)
+        picture = f"{prediction.get_absolute_url()}faces/1/explanation/picture/"
+        assert 'hx-trigger="toggle once"' in page(prediction)
+        html = self.look(client, prediction).content.decode()
+        assert html.count("Drawing where the network looked …") == 2  # It is announced, too.
+        assert 'id="announcer" hx-swap-oob' in html
+        assert re.search(r'hx-get="[^"]+/explanation/\?waits=1" hx-trigger="every 1s"', html)
+        assert self.look(client, prediction, "?waits=1").status_code == 204
+        assert client.get(picture).status_code == 404
+
+        tasks.draw_explanation(prediction.faces.get().pk)
+        html = self.look(client, prediction, "?waits=1").content.decode()
+        assert "Here is where the network looked." in html
+        assert "every 1s" not in html
+        # Once beside the answer, and once over the face.
+        assert f'src="{picture}"' in html
+        over = re.search(rf'<image class="looked" href="{picture}" ([^>]*)/>', html)[1]
+        x, y, width, height = map(float, re.findall(r'="([^"]*)"', over))
+        face = prediction.faces.get()
+        assert width == height == pytest.approx(1.1 * (face.width * face.height) ** 0.5)
+        assert x + width / 2 == pytest.approx(face.x + face.width / 2, rel=0.02)
+        assert y + height / 2 == pytest.approx(face.y + face.height / 2, rel=0.02)
+        assert client.get(picture).content.startswith(b"\xff\xd8\xff")
+
+    def test_without_scripts_it_is_a_page_that_reloads_itself(
+        self, analyse, page, redis_server, nobody_else_works
+    ):
+        from predictions import tasks
+
+        prediction = analyse()
+        assert 'href="?face=1&amp;look=1#look"' in page(prediction)
+        html = page(prediction, "?face=1&look=1")
+        assert "Drawing where" in html
+        assert 'http-equiv="refresh"' in html
+        tasks.draw_explanation(prediction.faces.get().pk)
+        html = page(prediction, "?face=1&look=1")
+        assert 'class="explanation"' in html
+        assert 'http-equiv="refresh"' not in html
+
+    def test_what_fails_may_be_tried_again(
+        self, analyse, client, page, redis_server, nobody_else_works
+    ):
+        from predictions import explanations
+
+        prediction = analyse()
+        explanations.give_up(prediction.faces.get())
+        html = self.look(client, prediction).content.decode()
+        assert "This face could not be drawn. <code>not_explained</code>" in html
+        assert "This face could not be drawn.</p>" in html  # Announced.
+        again = re.search(r'id="look-again" href="([^"]+)"', html)[1]
+        assert "Drawing where" in page(prediction, again.replace("&amp;", "&").split("#")[0])
+        redis_server.stop()
+        explanations.give_up(prediction.faces.get())
+        html = self.look(client, prediction, "?again=1").content.decode()
+        assert "<code>broker_unavailable</code>" in html
+        assert "Try again</a>" in html
+
+    def test_too_many_drawings_are_refused_as_by_the_api(self, analyse, client, monkeypatch):
+        from predictions.api.throttling import DrawingThrottle
+
+        monkeypatch.setattr(DrawingThrottle, "rate", "0/min", raising=False)
+        html = self.look(client, analyse()).content.decode()
+        assert "<code>throttled</code>" in html
+        assert "Try again</a>" in html
+
+    def test_an_answer_of_another_network_can_only_be_given_anew(self, analyse, client, page):
+        prediction = analyse()
         type(prediction).objects.update(model_sha256="0" * 64)
-        assert address not in page(prediction)
+        assert "Where did it look?" not in page(prediction)
+        html = self.look(client, prediction).content.decode()
+        assert "<code>model_changed</code>" in html
+        assert html.split("model_changed")[1].index("Analyse again") < 300
+
+    def test_where_there_is_no_answer_any_more_the_page_loads_itself_again(self, analyse, client):
+        from predictions import services
+
+        prediction = analyse()
+        services.rerun(prediction)
+        assert self.look(client, prediction)["HX-Refresh"] == "true"
+        assert self.look(client, prediction, number=2).status_code == 404
 
 
 class TestActions:
@@ -170,6 +273,29 @@ class TestActions:
         assert prediction.status == "canceled"
         assert "<h1>Canceled</h1>" in html
         assert "already_finished" in self.act(client, prediction, "cancel")
+
+    def test_an_answer_outlives_a_new_analysis_that_ends_without_one(self, analyse, client, page):
+        from predictions import services
+
+        prediction = analyse()
+        answer = page(prediction).split('class="bars"')[1].split("</ul>")[0]
+        for end, sentence in (
+            ("canceled", "The new analysis was canceled. This is the answer from before."),
+            ("failed", "The new analysis failed. This is the answer from before."),
+        ):
+            self.act(client, prediction, "rerun")
+            waiting = page(prediction)
+            if end == "canceled":
+                services.cancel(prediction)
+            else:
+                claimed = services.claim(str(prediction.pk))
+                services.fail(claimed, "model_unavailable", "The network is not available.")
+            announced = poll(client, waiting).content.decode()
+            assert re.search(rf'id="announcer"[^>]*>[^<]*\. {sentence}</p>', announced)
+            html = page(prediction)
+            assert sentence in html
+            assert html.split('class="bars"')[1].split("</ul>")[0] == answer
+            assert ("<code>model_unavailable</code>" in html) == (end == "failed")
 
     def test_rerun(self, analyse, client):
         prediction = analyse()
@@ -266,3 +392,33 @@ def test_percent(share, text):
     from predictions.pages.wording import percent
 
     assert percent(share) == text
+
+
+@pytest.mark.parametrize(
+    ("metrics", "sentence"),
+    [
+        ({"confidence_groups": {"disgust": [{"from": 0, "to": 1, "count": 19, "right": 9}]}}, ""),
+        (
+            {"confidence_groups": {"disgust": []}, "accuracy": 0.67, "count": 3589},
+            "Too few test faces were called “disgust” to say how often that is right. Of all 3589 "
+            "test faces, it called 67 % as people had labelled them.",
+        ),
+        (
+            {
+                "confidence_groups": {
+                    "disgust": [
+                        {"from": 0, "to": 0.7, "count": 22, "right": 10},
+                        {"from": 0.7, "to": 1, "count": 6, "right": 6},
+                    ]
+                }
+            },
+            "Too few test faces were called “disgust” with such a confidence. Of all 28 that were "
+            "called so, people had labelled 57 % “disgust”.",
+        ),
+        ({"confidence_groups": {"disgust": [{"from": "x"}]}}, ""),
+    ],
+)
+def test_track_record_of_a_rare_answer_is_that_of_a_larger_group(metrics, sentence):
+    from predictions.pages.wording import track_record
+
+    assert track_record({"PrivateTest": metrics}, "disgust", 0.8) == sentence

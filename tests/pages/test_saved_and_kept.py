@@ -1,6 +1,7 @@
 """What a result leaves behind: a picture to save, another network's answer, or numbers only."""
 
 import io
+import re
 
 import pytest
 from PIL import Image
@@ -126,9 +127,28 @@ class TestEarlierAnswers:
     def test_nothing_is_told_where_there_is_nothing(self, analyse, page):
         prediction = analyse()
         assert "called this face" not in page(prediction)
+
+    def test_another_set_of_faces_is_told(self, analyse, page):
+        prediction = analyse()
         self.answer_anew(prediction)
         prediction.faces.update(x=0, y=400, width=50, height=50)
-        assert "called this face" not in page(prediction), "that network saw another face"
+        html = page(prediction)
+        assert "Network 2026.1.2 did not find this face." in html
+        assert "Compare the numbers" not in html
+        prediction.faces.all().delete()
+        assert "Network 2026.1.2 found 1 face in this photo." in page(prediction)
+
+    def test_faces_that_were_not_found_before_are_told(self, analyse, page, astronaut):
+        prediction = analyse(crowd(astronaut, 2, 1))
+        self.answer_anew(prediction)
+        answer = prediction.earlier_answers.get()
+        answer.faces.pop()
+        answer.save()
+        found = "Network 2026.1.2 found 1 face in this photo."
+        assert re.search(rf"called this face .* {found}", page(prediction))
+        assert f"Network 2026.1.2 did not find this face. {found}" in page(prediction, "?face=2")
+        prediction.earlier_answers.update(faces=[])
+        assert "Network 2026.1.2 found no face here." in page(prediction)
 
 
 class TestPhotoNotKept:

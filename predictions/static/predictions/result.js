@@ -1,3 +1,29 @@
+// A waiting page hears that its record was deleted elsewhere; what it shows instead waits no more.
+// Where the button that had the focus is gone with the waiting, the focus goes to the answer.
+let hadFocus = false;
+
+document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+  if (detail.xhr.status === 404 && detail.requestConfig.elt.id === "result") detail.shouldSwap = true;
+  hadFocus = detail.target.contains(document.activeElement);
+});
+
+document.addEventListener("htmx:afterSwap", () => {
+  const heading = document.querySelector("#result h1");
+  if (!hadFocus || !heading || document.activeElement !== document.body) return;
+  heading.tabIndex = -1;
+  heading.focus();
+});
+
+// A box chooses its face as the face's link does, without loading the page anew.
+document.addEventListener("click", (event) => {
+  const box = event.target.closest(".photo a");
+  const isPlain = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey;
+  const link = box && document.querySelector(`.faces a[href="${box.getAttribute("href")}"]`);
+  if (!link || !isPlain) return;
+  event.preventDefault();
+  link.click();
+});
+
 // The arrow keys lead from face to face where one of them has the focus, and otherwise to the
 // newer and the older photo. Without this module there are links for both.
 const steps = { ArrowLeft: -1, ArrowRight: 1 };
