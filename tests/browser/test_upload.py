@@ -76,12 +76,20 @@ def test_what_the_site_has_no_room_for_is_sent_again(
     expect(page.get_by_role("button", name="Retry")).to_have_count(0)
 
     expect(page.get_by_text("Up to 4 photos go at once. Left for now: 1.").first).to_be_visible()
-    page.get_by_role("button", name="Upload the next ones").click()
+    page.locator("#photos").set_input_files(photos(5)[4])
     expect(summary).to_have_text("1 of 1 uploaded")
+    page.on("dialog", lambda dialog: dialog.dismiss())
+    with page.expect_event("dialog") as asked:
+        page.get_by_role("link", name="About", exact=True).click()
+    assert asked.value.type == "beforeunload", "one photo is left, and it would be lost"
+    page.get_by_role("button", name="Upload the next ones").click()
     expect(page.locator("#rest")).not_to_be_visible()
+    expect(page.locator(".card").filter(has_text="3.jpg").locator("time")).to_be_attached()
+    expect(summary).to_have_text("1 of 1 uploaded")
+    expect(summary).to_be_focused()
     expect(page.get_by_label("Don't keep the photo")).to_be_checked()
     assert {photo.name for photo in Photo.objects.filter(is_kept=False)} == {
-        f"{number}.jpg" for number in range(4)
+        f"{number}.jpg" for number in range(5)
     }
     assert page.url.endswith("/")
 
@@ -117,6 +125,51 @@ def test_uploads_are_called_off_and_whoever_leaves_is_asked(
     assert {photo.name for photo in Photo.objects.all()} == {"1.jpg", "2.jpg", "3.jpg"}
     about.click()
     page.wait_for_url("**/about/")
+
+
+def test_fifty_go_at_once_show_their_progress_and_wait_together(
+    redis_server, user_page: Page, photos
+):
+    from predictions.models import Prediction
+
+    page, asked = user_page, []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto("/")
+    network = page.context.new_cdp_session(page)
+    conditions = {"offline": False, "latency": 0, "downloadThroughput": -1}
+    slow = {**conditions, "uploadThroughput": 100_000}
+    network.send("Network.emulateNetworkConditions", slow)
+    chosen = photos(limits.AT_ONCE)
+    chosen[0]["buffer"] += bytes(400_000)
+    page.locator("#photos").set_input_files(chosen)
+    bar = page.get_by_role("progressbar", name="Upload: 0.jpg")
+    expect(bar).to_have_attribute("value", re.compile(r"^0\.\d*[1-9]"))
+    network.send("Network.emulateNetworkConditions", {**conditions, "uploadThroughput": -1})
+    expect(page.locator("#summary")).to_have_text("50 of 50 uploaded", timeout=90_000)
+    waiting = page.locator(".card [data-status=queued]")
+    expect(waiting).to_have_count(50)
+
+    first, second, *_ = Prediction.objects.order_by("photo__name")
+    link = page.locator(f"#link-{first.pk}")
+    link.focus()
+    Prediction.objects.filter(pk=first.pk).update(status="canceled")
+    second.delete()
+    expect(link).to_have_attribute("data-status", "canceled")
+    expect(link).to_be_focused()
+    expect(page.locator("#announcer")).to_have_text(f"{first.photo.name}: Canceled")
+    expect(waiting).to_have_count(48)
+    expect(page.locator(".card")).to_have_count(49)
+
+    page.goto("/predictions/")
+    newest = page.locator(".card").first
+    newest.get_by_role("checkbox").check()
+    Prediction.objects.update(status="failed")
+    expect(newest).to_contain_text("Could not be analysed")
+    expect(newest.get_by_role("checkbox")).to_be_checked()
+    expect(waiting).to_have_count(0)
+    asked.clear()
+    page.wait_for_timeout(1500)
+    assert not asked, "nothing waits any more"
 
 
 def test_what_cannot_be_read_any_more_is_refused_and_the_others_go_on(

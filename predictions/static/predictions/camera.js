@@ -101,7 +101,7 @@ const DEEDS = {
   },
   use() {
     const transfer = new DataTransfer();
-    transfer.items.add(photo);
+    for (const file of [...picker.files, photo]) transfer.items.add(file);
     dialog.close();
     picker.files = transfer.files;
     picker.dispatchEvent(new Event("change", { bubbles: true }));

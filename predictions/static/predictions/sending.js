@@ -7,6 +7,7 @@ const PAUSE = 300; // Milliseconds in which changes of the summary are told toge
 const form = document.getElementById("upload");
 const cards = document.getElementById("cards");
 const summary = document.getElementById("summary");
+const rest = document.getElementById("rest"); // Where upload.js tells what is left.
 const retryAll = document.getElementById("retry-all");
 
 let items = []; // { file, discard, alone, card, request, state }
@@ -37,6 +38,8 @@ function waitingCard(item) {
   const image = card.querySelector("img");
   image.onload = image.onerror = () => URL.revokeObjectURL(image.src);
   image.src = URL.createObjectURL(item.file);
+  const bar = card.querySelector("progress");
+  bar.setAttribute("aria-label", `${bar.getAttribute("aria-label")}: ${item.file.name}`);
   button(card, "cancel", item, cancel);
   return card;
 }
@@ -50,7 +53,6 @@ function forget(files) {
   }
 }
 
-// Of a photo that comes alone the page goes on to the result.
 form.addEventListener("photos", ({ detail: { files, discard, ...detail } }) => {
   if (!isBusy()) items = withState("failed");
   forget(files);
@@ -73,7 +75,7 @@ function next() {
     send(withState("waiting")[0]);
   }
   // The browser asks whoever would leave now.
-  window.onbeforeunload = isBusy() ? () => true : null;
+  window.onbeforeunload = isBusy() || !rest.hidden ? () => true : null;
   retryAll.hidden = withState("failed").length < 2;
   telling ||= setTimeout(tell, PAUSE);
 }
@@ -131,9 +133,14 @@ async function read(item, request) {
     settle(item, "refused", lost("unreadable"));
     return next();
   }
-  // Who is no longer logged in was led to the log-in, and comes back here.
+  // Who is no longer logged in was led to the log-in, and comes back here; not so that others are
+  // lost, of which nobody was told.
   const page = request.responseURL;
-  if (page && new URL(page).pathname !== form.dataset.action) return leave(page);
+  if (page && new URL(page).pathname !== form.dataset.action) {
+    if (items.length === 1 && rest.hidden) return leave(page);
+    settle(item, "refused", lost("login"));
+    return next();
+  }
   const address = request.getResponseHeader("Location");
   if (item.alone && address) return leave(address);
   const passes = PASSING.includes(request.status) || request.status >= 500;
@@ -176,6 +183,10 @@ function settle(item, state, card) {
     button(card, "retry", item, retry);
   }
   if (state !== "taken") card.querySelector(".card-name").textContent = item.file.name;
+  // Of one alone the reason is read out, of several the summary.
+  if (state !== "taken" && items.length === 1) {
+    card.querySelector(".card-text").setAttribute("role", "alert");
+  }
   document.getElementById(card.id)?.remove();
   replace(item, card);
   window.htmx.trigger(card, "htmx:load"); // For whom a card from the site is new, such as time.js.

@@ -12,10 +12,12 @@ const inputs = [...form.querySelectorAll("input[type=file]")];
 document.documentElement.classList.add("scripted");
 const left = [];
 
-function start(files, alone = files.length === 1) {
+// Of a photo that comes alone the page goes on to the result.
+function start(files, alone = files.length === 1 && !left.length) {
   if (!files.length) return picker.click();
   const atOnce = Number(form.dataset.atOnce);
   left.push(...files.slice(atOnce));
+  tellRest();
   const discard = form.elements.discard_photo.checked;
   const detail = { files: files.slice(0, atOnce), discard, alone };
   form.dispatchEvent(new CustomEvent("photos", { detail }));
@@ -25,7 +27,6 @@ function start(files, alone = files.length === 1) {
     notice.closest(".notice").hidden = true;
   }
   chosen.textContent = "";
-  tellRest();
 }
 
 // More than go at once stay here until they are asked for.
@@ -37,11 +38,18 @@ function tellRest() {
   document.getElementById("announcer").textContent = sentence.textContent;
 }
 
-rest.querySelector("button").addEventListener("click", () => start(left.splice(0), false));
+rest.querySelector("button").addEventListener("click", () => {
+  start(left.splice(0), false);
+  if (rest.hidden) document.getElementById("summary").focus();
+});
+
+function waiting() {
+  return inputs.flatMap((input) => [...input.files]);
+}
 
 // Before the first upload somebody has to agree; until then the photos wait in the form.
-function offer(list) {
-  const files = [...list];
+function offer() {
+  const files = waiting();
   if (!files.length) return;
   if (!notice || notice.checked) return start(files);
   const names = files.slice(0, NAMES).map((file) => file.name);
@@ -53,17 +61,19 @@ function offer(list) {
 
 function take(transfer) {
   if (!transfer.files.length) return;
-  picker.files = transfer.files;
-  offer(transfer.files);
+  const all = new DataTransfer();
+  for (const file of [...picker.files, ...transfer.files]) all.items.add(file);
+  picker.files = all.files;
+  offer();
 }
 
 form.addEventListener("change", (event) => {
-  if (event.target.type === "file") offer(event.target.files);
+  if (event.target.type === "file") offer();
 });
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  start(inputs.flatMap((input) => [...input.files]));
+  start(waiting());
 });
 
 document.addEventListener("paste", (event) => take(event.clipboardData));
