@@ -1,5 +1,6 @@
 """The admin: users, their second factors, and the tokens by which programs act as them."""
 
+from allauth.account.admin import EmailAddress
 from allauth.account.decorators import secure_admin_login
 from allauth.account.utils import get_next_redirect_url
 from allauth.mfa.admin import Authenticator
@@ -8,7 +9,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
-from emotionsite.accounts import user_admin  # noqa: F401 - importing registers it
+from emotionsite.accounts import (
+    staff,
+    user_admin,  # noqa: F401 - importing registers it
+)
 from emotionsite.accounts.models import ApiToken
 from predictions.admin.read_only import ReadOnlyAdmin
 
@@ -48,15 +52,22 @@ class AuthenticatorAdmin(ReadOnlyAdmin):
         self.delete_queryset(request, Authenticator.objects.filter(pk=obj.pk))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Authenticator]) -> None:
-        """Take recovery codes along that nothing else is left for.
+        staff.remove_factors(queryset)
 
-        They would come back to life with the next app that their user sets up.
-        """
-        users = set(queryset.values_list("user", flat=True))
-        queryset.delete()
-        left = Authenticator.objects.filter(user__in=users)
-        apps = left.exclude(type=Authenticator.Type.RECOVERY_CODES)
-        left.exclude(user__in=apps.values("user")).delete()
+
+# Whoever could add an address to an account could have a link to a new password sent there.
+admin.site.unregister(EmailAddress)
+
+
+@admin.register(EmailAddress)
+class EmailAddressAdmin(ReadOnlyAdmin):
+    """Which addresses belong to whom; their owners change them, with their password."""
+
+    list_display = ("email", "user", "primary", "verified")
+    list_filter = ("primary", "verified")
+    list_select_related = ("user",)
+    search_fields = ("email", "user__username")
+    fields = readonly_fields = list_display
 
 
 @admin.register(ApiToken)

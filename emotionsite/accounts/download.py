@@ -1,7 +1,7 @@
 """Everything that the site knows of a user, as one file made while it is sent."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from allauth.mfa.models import Authenticator
 from django.conf import settings
@@ -31,6 +31,7 @@ def account_data(user: User) -> dict:
         "notice": {"version": user.notice_version, "accepted_at": user.notice_accepted_at},
         "retention_days": user.retention_days,
         "retention_days_of_the_site": settings.RETENTION_DAYS or None,
+        "done_by_staff": list(user.staff_acts.values("kind", "at")),
         "second_factor": list(factors.values("type", "created_at", "last_used_at")),
         "api_tokens": [
             {
@@ -60,8 +61,8 @@ def earlier(answer: EarlierAnswer) -> dict:
     }
 
 
-def archive(request: HttpRequest) -> Iterator[bytes]:
-    """Yield a ZIP of the user's account.json, records.jsonl, records.csv and photos."""
+def archive(request: HttpRequest, note: Callable[[int], None] | None = None) -> Iterator[bytes]:
+    """Yield a ZIP of the user's account.json, records and every file; ``note`` as for a ZIP."""
 
     def record(prediction: Prediction) -> dict:
         known = PredictionSerializer(prediction, context={"request": request}).data
@@ -71,4 +72,4 @@ def archive(request: HttpRequest) -> Iterator[bytes]:
         account_data(request.user), cls=DjangoJSONEncoder, ensure_ascii=False, indent=2
     )
     predictions = Prediction.objects.for_user(request.user).prefetch_related("earlier_answers")
-    return export.zip_chunks(predictions, record, account=account)
+    return export.zip_chunks(predictions, record, note, export.everything, account=account)

@@ -37,6 +37,16 @@ class TokenForm(forms.ModelForm):
         help_texts = {"name": _("So that you know it again: the notebook, the camera in the lab …")}
         widgets = {"name": forms.TextInput(attrs={"autocomplete": "off"})}
 
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["name"].required = True
+
+    def clean_name(self) -> str:
+        name = ApiToken.printable_name(self.cleaned_data["name"])
+        if not name:
+            raise forms.ValidationError(_("Give it a name that one can read."))
+        return name
+
     @property
     def lifetime(self) -> timedelta | None:
         """How long the token is to live; None is without end."""

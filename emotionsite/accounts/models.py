@@ -107,3 +107,21 @@ class ApiToken(AbstractAuthToken):
         # Of several requests at the same time one writes.
         stale = Q(last_used_at=None) | Q(last_used_at__lte=now - USE_NOTED_EVERY)
         ApiToken.objects.filter(stale, pk=self.pk).update(last_used_at=now)
+
+
+class StaffAct(models.Model):
+    """Something that staff did to a user's log-in, kept for this user to see."""
+
+    class Kind(models.TextChoices):
+        PASSWORD = "password", _("The staff of this site changed your password.")
+        SECOND_FACTOR = "factor", _("The staff of this site deleted your second factor.")
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="staff_acts")
+    kind = models.CharField(max_length=10, choices=Kind)
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-at"]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of user {self.user_id}"

@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from datetime import timedelta
 from urllib.parse import urlencode
+from uuid import uuid4
 
 from django.conf import settings
 from django.contrib import messages
@@ -25,6 +26,7 @@ from emotionsite.accounts.erasure import Erasure, Scope
 from emotionsite.accounts.forms import ConfirmForm, RetentionForm
 from predictions.api.reports import TooManyExports, streamed
 from predictions.models import Prediction
+from predictions.pages.exporting import WATCHED, progress_of
 
 RESUMABLE = timedelta(hours=1)
 """How long an erasure that broke off goes on without the password."""
@@ -55,6 +57,8 @@ def privacy(request: HttpRequest) -> HttpResponse:
         "expiring": expiring,
         "belongings": erasure.belongings(user, Scope.ACCOUNT),
         "site_days": settings.RETENTION_DAYS,
+        "ticket": uuid4(),
+        "text": WATCHED["everything"],
     }
     return render(request, "account/privacy.html", context)
 
@@ -67,9 +71,13 @@ def _older_than(user, days: int) -> int:
 @require_GET
 @login_required
 def download(request: HttpRequest) -> HttpResponseBase:
-    """Send everything as one ZIP, made while it is sent."""
+    """Send everything as one ZIP; by a ``ticket`` the page hears how far it is."""
     try:
-        return streamed(archive(request), "emotionsite-everything", "zip")
+        if progress := progress_of(request, "zip"):
+            chunks = progress.watched(archive(request, progress.note))
+        else:
+            chunks = archive(request)
+        return streamed(chunks, "emotionsite-everything", "zip")
     except TooManyExports:
         messages.error(request, _("Others are taking their files at the moment; try again soon."))
         return redirect("account-privacy")

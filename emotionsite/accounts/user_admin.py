@@ -1,14 +1,21 @@
 """Users in the admin, and how much each of them stores: counts and sizes, never photos or names."""
 
 from django.apps import apps
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.forms import AdminPasswordChangeForm
+from django.core.exceptions import PermissionDenied
 from django.db.models import BigIntegerField, Count, OuterRef, Subquery, Sum
 from django.db.models.functions import Coalesce
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
 from django.template.defaultfilters import filesizeformat
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from emotionsite.accounts.models import User
+from emotionsite.accounts import staff
+from emotionsite.accounts.models import StaffAct, User
 
 MEGABYTE = 1024 * 1024
 
@@ -23,7 +30,7 @@ def of_stored_photos(aggregate) -> Coalesce:
 
 
 class StorageFilter(admin.SimpleListFilter):
-    title = _("photos as uploaded")
+    title = _("stored photos")
     parameter_name = "megabytes"
 
     def lookups(self, request, model_admin) -> list[tuple[str, str]]:
@@ -40,10 +47,23 @@ class StorageFilter(admin.SimpleListFilter):
         return queryset
 
 
+class NotedPasswordForm(AdminPasswordChangeForm):
+    """A password that staff set; its user is told."""
+
+    def save(self, commit: bool = True) -> User:
+        user = super().save(commit)
+        staff.note(user, StaffAct.Kind.PASSWORD)
+        return user
+
+
 @admin.register(User)
 class StoringUserAdmin(UserAdmin):
+    """Nobody takes over an account here unseen: addresses are their owners', passwords noted."""
+
+    change_password_form = NotedPasswordForm
     list_display = (
-        "username", "email", "is_staff", "is_active", "last_login", "photos", "size_as_uploaded",
+        "username", "email", "is_staff", "is_active", "last_login", "photos", "size",
+        "size_as_uploaded",
     )  # fmt: skip
     list_filter = (*UserAdmin.list_filter, StorageFilter)
     fieldsets = (
@@ -51,14 +71,45 @@ class StoringUserAdmin(UserAdmin):
         (
             _("Stored photos"),
             {
-                "fields": ("photos", "size_as_uploaded"),
+                "fields": ("photos", "size", "size_as_uploaded"),
                 "description": _(
                     "Instead of what was uploaded, clean copies are stored, usually smaller ones."
                 ),
             },
         ),
     )
-    readonly_fields = ("photos", "size_as_uploaded")
+    add_fieldsets = (
+        (None, {"classes": ("wide",), "fields": ("username", "email")}),
+        (None, {"classes": ("wide",), "fields": ("usable_password", "password1", "password2")}),
+    )
+    readonly_fields = ("photos", "size", "size_as_uploaded")
+
+    def get_readonly_fields(self, request, obj=None):
+        # A link to a new password goes to this address.
+        return (*self.readonly_fields, "email") if obj else self.readonly_fields
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url="") -> HttpResponse:
+        """Send a link to a new password; only where none arrives, staff set one."""
+        user = self.get_object(request, unquote(id))
+        if not self.has_change_permission(request, user):
+            raise PermissionDenied
+        if user is None:
+            raise Http404
+        if not staff.gets_links(user):
+            return super().user_change_password(request, id, form_url)
+        if request.method == "POST":
+            staff.send_link(request, user)
+            text = gettext("A link to a new password was sent to %s.") % user.email
+            self.log_change(request, user, text)
+            messages.success(request, text)
+            return redirect(f"{self.admin_site.name}:accounts_user_change", user.pk)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": gettext("Send a link to a new password"),
+            "opts": self.opts,
+            "original": user,
+        }
+        return render(request, "admin/accounts/user/send_link.html", context)
 
     def get_queryset(self, request):
         return (
@@ -66,7 +117,8 @@ class StoringUserAdmin(UserAdmin):
             .get_queryset(request)
             .annotate(
                 stored_photos=of_stored_photos(Count("pk")),
-                stored_bytes=of_stored_photos(Sum("photo__bytes")),
+                stored_bytes=of_stored_photos(Sum("photo__stored_bytes")),
+                uploaded_bytes=of_stored_photos(Sum("photo__bytes")),
             )
         )
 
@@ -74,6 +126,10 @@ class StoringUserAdmin(UserAdmin):
     def photos(self, user: User) -> int:
         return user.stored_photos
 
-    @admin.display(description=_("size as uploaded"), ordering="stored_bytes")
-    def size_as_uploaded(self, user: User) -> str:
+    @admin.display(description=_("size"), ordering="stored_bytes")
+    def size(self, user: User) -> str:
         return filesizeformat(user.stored_bytes)
+
+    @admin.display(description=_("size as uploaded"), ordering="uploaded_bytes")
+    def size_as_uploaded(self, user: User) -> str:
+        return filesizeformat(user.uploaded_bytes)

@@ -25,6 +25,7 @@ def account(request: HttpRequest) -> HttpResponse:
     user = request.user
     context = {
         "has_second_factor": is_mfa_enabled(user, [Authenticator.Type.TOTP]),
+        "staff_acts": user.staff_acts.all(),
         "is_unverified": bool(settings.EMAIL_URL and user.email and not has_verified_email(user)),
     }
     return render(request, "account/profile.html", context)

@@ -8,13 +8,15 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.urls import path, reverse
 from django.utils.html import format_html
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext_lazy
 from django.views.decorators.http import require_POST
 
 from predictions import gallery, services
 from predictions.admin.actions import act_on_each
 from predictions.admin.several import add_several
 from predictions.models import DemoImage, Prediction, Status
+from predictions.pages.wording import EMOTIONS, STATUSES, failure
 from predictions.pictures import stream
 from predictions.uploads import ACCEPT, UploadError, validate
 
@@ -24,7 +26,7 @@ class DemoImageForm(forms.ModelForm):
         required=False,
         allow_empty_file=True,
         widget=forms.FileInput(attrs={"accept": ACCEPT}),
-        help_text="Choosing another picture replaces the present one and its answer.",
+        help_text=gettext_lazy("Choosing another picture replaces the present one and its answer."),
     )
 
     class Meta:
@@ -35,9 +37,9 @@ class DemoImageForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         if self.instance.pk is None:
             self.fields["picture"].required = True
-            self.fields["picture"].help_text = "It is analysed like everybody's photos."
+            self.fields["picture"].help_text = _("It is analysed like everybody's photos.")
         else:
-            self.fields["picture"].label = "New picture"
+            self.fields["picture"].label = _("New picture")
 
     def clean_picture(self):
         """Return an Upload, or None where the present picture stays."""
@@ -53,13 +55,15 @@ class DemoImageForm(forms.ModelForm):
 def answer(prediction: Prediction) -> str:
     """What came of a prediction, in one line."""
     if prediction.status == Status.FAILED:
-        return f"failed: {prediction.error_detail} ({prediction.error_code})"
+        return f"{failure(prediction)} ({prediction.error_code})"
     if prediction.status != Status.SUCCEEDED:
-        return str(prediction.status)
+        return str(STATUSES[prediction.status])
     if not prediction.label:
-        return "no face found"
-    unsure = ", unsure" if prediction.unsure else ""
-    return f"{prediction.emoji} {prediction.label}, {prediction.confidence:.0%}{unsure}"
+        return _("No face found")
+    words = [EMOTIONS[prediction.label], f"{prediction.confidence:.0%}"]
+    if prediction.unsure:
+        words.append(_("unsure"))
+    return f"{prediction.emoji} {', '.join(map(str, words))}"
 
 
 @admin.register(DemoImage)
@@ -80,6 +84,7 @@ class DemoImageAdmin(admin.ModelAdmin):
     )  # fmt: skip
     actions = ("publish", "withdraw", "analyse_again")
     save_on_top = True
+    list_per_page = 500  # What is on one page is put in order by dragging.
 
     class Media:
         css = {"all": ("predictions/admin.css",)}
@@ -127,11 +132,11 @@ class DemoImageAdmin(admin.ModelAdmin):
             raise Http404
         return stream(getattr(image.prediction.photo, kind), image.slug, "private, no-cache")
 
-    @admin.display(description="picture")
+    @admin.display(description=gettext_lazy("picture"))
     def thumbnail(self, image: DemoImage) -> str:
         return self._link(image, "thumbnail")
 
-    @admin.display(description="picture")
+    @admin.display(description=gettext_lazy("picture"))
     def preview(self, image: DemoImage) -> str:
         return self._link(image, "display")
 
@@ -141,7 +146,7 @@ class DemoImageAdmin(admin.ModelAdmin):
         source = reverse(f"{self.admin_site.name}:demo-image-{kind}", args=[image.pk])
         return format_html('<img class="demo-{}" src="{}" alt="{}">', kind, source, image.title)
 
-    @admin.display(description="answer", ordering="prediction__label")
+    @admin.display(description=gettext_lazy("answer"), ordering="prediction__label")
     def answered(self, image: DemoImage) -> str:
         return answer(image.prediction)
 
@@ -156,18 +161,16 @@ class DemoImageAdmin(admin.ModelAdmin):
 
     @admin.action(description=gettext_lazy("Publish"), permissions=["change"])
     def publish(self, request, queryset) -> None:
-        self._set_published(request, queryset, True, "published")
+        done = ngettext_lazy("%d picture was published.", "%d pictures were published.")
+        self.message_user(request, done % queryset.update(is_published=True), messages.SUCCESS)
 
     @admin.action(description=gettext_lazy("Withdraw"), permissions=["change"])
     def withdraw(self, request, queryset) -> None:
-        self._set_published(request, queryset, False, "withdrawn")
-
-    def _set_published(self, request, queryset, is_published: bool, done: str) -> None:
-        count = queryset.update(is_published=is_published)
-        text = ngettext("%d picture was %s.", "%d pictures were %s.", count)
-        self.message_user(request, text % (count, done), messages.SUCCESS)
+        done = ngettext_lazy("%d picture was withdrawn.", "%d pictures were withdrawn.")
+        self.message_user(request, done % queryset.update(is_published=False), messages.SUCCESS)
 
     @admin.action(description=gettext_lazy("Analyse again"), permissions=["change"])
     def analyse_again(self, request, queryset) -> None:
         predictions = [image.prediction for image in queryset.select_related("prediction__photo")]
-        act_on_each(self, request, predictions, services.rerun, "pictures queued")
+        done = ngettext_lazy("%d picture queued.", "%d pictures queued.")
+        act_on_each(self, request, predictions, services.rerun, done)

@@ -26,6 +26,13 @@ def stuck(predictions: PredictionQuerySet) -> PredictionQuerySet:
     )
 
 
+class GivenValuesFilter(admin.AllValuesFieldListFilter):
+    """The values that there are, without the empty one: its link would have no name."""
+
+    def choices(self, changelist):
+        return (choice for choice in super().choices(changelist) if choice["display"])
+
+
 class StuckFilter(admin.SimpleListFilter):
     title = _("stuck")
     parameter_name = "stuck"

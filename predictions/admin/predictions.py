@@ -13,12 +13,12 @@ from django.template.defaultfilters import filesizeformat
 from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext_lazy
 
 from predictions import services
 from predictions.admin import work
 from predictions.admin.actions import act_on_each
-from predictions.admin.filters import AgeFilter, StuckFilter
+from predictions.admin.filters import AgeFilter, GivenValuesFilter, StuckFilter
 from predictions.admin.read_only import ReadOnlyAdmin
 from predictions.models import Face, Prediction
 from predictions.pictures import stream
@@ -47,7 +47,13 @@ class PredictionAdmin(ReadOnlyAdmin):
     list_display = (
         "created_at", "status", "owner", "faces_found", "photo_size", "model_version", "error_code",
     )  # fmt: skip
-    list_filter = ("status", StuckFilter, AgeFilter, "model_version", "error_code")
+    list_filter = (
+        "status",
+        StuckFilter,
+        AgeFilter,
+        ("model_version", GivenValuesFilter),
+        ("error_code", GivenValuesFilter),
+    )
     list_select_related = ("owner", "photo")
     search_fields = ("owner__username", "owner__email")
     show_full_result_count = False
@@ -117,7 +123,7 @@ class PredictionAdmin(ReadOnlyAdmin):
         log.info("staff looked at a photo", prediction=str(pk), staff=request.user.pk)
         return response
 
-    @admin.display(description="photo")
+    @admin.display(description=gettext_lazy("photo"))
     def thumbnail(self, prediction: Prediction) -> str:
         if not prediction.photo.thumbnail:
             return self.get_empty_value_display()
@@ -130,19 +136,21 @@ class PredictionAdmin(ReadOnlyAdmin):
             _("That you looked at it is recorded."),
         )
 
-    @admin.display(description="faces")
+    @admin.display(description=gettext_lazy("faces"))
     def faces_found(self, prediction: Prediction) -> int:
         return len(prediction.faces.all())
 
-    @admin.display(description="size", ordering="photo__bytes")
+    @admin.display(description=gettext_lazy("size"), ordering="photo__bytes")
     def photo_size(self, prediction: Prediction) -> str:
         photo = prediction.photo
         return f"{photo.width} × {photo.height}, {filesizeformat(photo.bytes)}"
 
     @admin.action(description=gettext_lazy("Analyse again"), permissions=["control"])
     def analyse_again(self, request, queryset) -> None:
-        act_on_each(self, request, queryset, services.rerun, "predictions queued")
+        done = ngettext_lazy("%d prediction queued.", "%d predictions queued.")
+        act_on_each(self, request, queryset, services.rerun, done)
 
     @admin.action(description=gettext_lazy("Cancel"), permissions=["control"])
     def cancel(self, request, queryset) -> None:
-        act_on_each(self, request, queryset, services.cancel, "predictions canceled")
+        done = ngettext_lazy("%d prediction canceled.", "%d predictions canceled.")
+        act_on_each(self, request, queryset, services.cancel, done)

@@ -19,5 +19,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         filters = self.get_list_filter(request)
-        offered = {getattr(offer, "parameter_name", offer) for offer in filters}
+        # A filter of a column comes as (column, filter).
+        columns = (offer[0] if isinstance(offer, tuple) else offer for offer in filters)
+        offered = {getattr(column, "parameter_name", column) for column in columns}
         return lookup.split("__")[0] in offered

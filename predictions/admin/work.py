@@ -66,13 +66,14 @@ def _records() -> dict:
 
 
 def _stored() -> dict:
-    """How many photos are stored, their size as uploaded, and what room the disk has left."""
+    """How many photos are stored, how large they are and were, and what room the disk has left."""
     stored = Photo.objects.exclude(upload="", display="")
     free = None
     # An object store has no path and no end; a folder that nobody wrote to may not exist yet.
     with suppress(NotImplementedError, OSError):
         free = shutil.disk_usage(default_storage.path("")).free
-    return {**stored.aggregate(photos=Count("pk"), bytes=Sum("bytes", default=0)), "free": free}
+    sums = {"size": Sum("stored_bytes", default=0), "uploaded": Sum("bytes", default=0)}
+    return {**stored.aggregate(photos=Count("pk"), **sums), "free": free}
 
 
 def _model() -> dict | None:

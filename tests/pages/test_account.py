@@ -110,17 +110,21 @@ class TestTokens:
 
         for _ in range(knox_settings.TOKEN_LIMIT_PER_USER):
             create()
-        form = {"name": "", "scope": "read", "days": "30"}
+        form = {"name": "one more", "scope": "read", "days": "30"}
         html = client.post("/account/tokens/", form).content.decode()
         assert "revoke one first" in html
         assert "readonly" not in html
         assert owner.auth_token_set.count() == knox_settings.TOKEN_LIMIT_PER_USER
 
     @pytest.mark.parametrize(
-        "wrong", [{"days": "100000"}, {"days": ""}, {"scope": "admin"}, {"name": "x" * 61}]
+        "wrong",
+        [
+            *({"days": "100000"}, {"days": ""}, {"scope": "admin"}),
+            *({"name": "x" * 61}, {"name": ""}, {"name": "\u2066 \u200b"}),
+        ],
     )
     def test_nonsense_makes_no_token(self, client, owner, wrong):
-        form = {"name": "", "scope": "read", "days": "30", **wrong}
+        form = {"name": "lab", "scope": "read", "days": "30", **wrong}
         html = client.post("/account/tokens/", form).content.decode()
         assert 'class="field invalid"' in html
         assert not owner.auth_token_set.exists()

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import zipfile
 from datetime import timedelta
 
@@ -14,6 +15,7 @@ from tests.pages.conftest import PASSWORD
 PRIVACY = "/account/privacy/"
 ERASE = "/account/erase/"
 DELETE = "/account/delete/"
+HTMX = {"hx-request": "true"}
 
 
 @pytest.fixture
@@ -98,11 +100,14 @@ class TestDownload:
         self, client, owner, analyse, queue, stranger, storage
     ):
         from emotionsite.accounts.models import ApiToken
+        from predictions import services
         from predictions.models import EarlierAnswer
         from predictions.webhooks.models import Webhook
         from tests.support.totp import protect
 
-        prediction, waiting = analyse(name="me.png"), queue()
+        prediction, waiting = analyse(name="me.png"), queue(name="../we.HEIC")
+        services.cancel(waiting)
+        prediction.explanations.create(index=0, picture=b"a drawing")
         EarlierAnswer.keep(prediction)
         analyse(user=stranger)
         secret, _codes = protect(owner)
@@ -115,7 +120,13 @@ class TestDownload:
         archive = zipfile.ZipFile(io.BytesIO(content))
         assert archive.testzip() is None
         photo = f"photos/{prediction.pk}.jpg"
-        assert archive.namelist() == ["account.json", "records.csv", "records.jsonl", photo]
+        upload = f"uploads/{waiting.pk}.heic"
+        drawing = f"drawings/{prediction.pk}-0.jpg"
+        expected = {"account.json", "records.csv", "records.jsonl", photo, upload, drawing}
+        assert set(archive.namelist()) == expected
+        with waiting.photo.upload.open("rb") as file:
+            assert archive.read(upload) == file.read()
+        assert archive.read(drawing) == b"a drawing"
         with prediction.photo.display.open("rb") as file:
             assert archive.read(photo) == file.read()
         records = [json.loads(line) for line in archive.read("records.jsonl").splitlines()]
@@ -132,6 +143,18 @@ class TestDownload:
         assert [factor["type"] for factor in account["second_factor"]] == ["totp", "recovery_codes"]
         for text in (token, hook.secret, secret, owner.password, "mallory"):
             assert text.encode() not in content
+
+    def test_the_page_hears_how_far_it_is(self, client, queue):
+        queue()
+        page = client.get(PRIVACY).content.decode()
+        [ticket] = re.findall(r'href="/account/download/[^"]*ticket=([\w-]{36})', page)
+        progress = f"/insights/export/{ticket}/progress/?as=everything"
+        assert f'hx-get="{progress}"' in page
+        response = client.get("/account/download/", {"ticket": ticket})
+        assert "on its way" in client.get(progress, headers=HTMX).text
+        b"".join(response.streaming_content)
+        response.close()
+        assert "complete" in client.get(progress, headers=HTMX).text
 
     def test_waits_while_others_take_theirs(self, client, anonymous_client):
         from predictions.api.reports import SLOTS

@@ -142,7 +142,8 @@ class TestAdmin:
         assert client.post("/admin/login/", form).status_code == 302
         assert client.get("/account/").context["user"] == stranger
 
-    def test_switches_off_what_somebody_lost_and_shows_no_secret(self, owner, stranger):
+    @pytest.mark.django_db(transaction=True)
+    def test_switches_off_what_somebody_lost_tells_it_and_shows_no_secret(self, owner, stranger):
         stranger.is_staff = stranger.is_superuser = True
         stranger.save()
         secret, _codes = protect(owner)
@@ -151,8 +152,11 @@ class TestAdmin:
         page = f"/admin/mfa/authenticator/{factor.pk}/"
         assert secret not in staff.get(f"{page}change/").content.decode()
         staff.post(f"{page}delete/", {"post": "yes"})
+        assert mail.outbox[-1].to == ["ada@example.org"]
+        assert "deleted your second factor" in mail.outbox[-1].body
         client = Client()
         assert log_in(client, "ada")["Location"] == "/account/"
+        assert "deleted your second factor" in client.get("/account/").content.decode()
         assert not owner.authenticator_set.exists(), "lost codes do not come back with a new app"
 
     def test_recovery_codes_stay_with_an_app(self, owner, stranger):

@@ -150,7 +150,7 @@ def test_panel_says_that_the_broker_is_away_and_does_not_wait_for_it(
     def look() -> None:
         started = time.monotonic()
         response = admin_client.get(reverse(WORK), headers=HTMX)
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 8
         assert response.context["queues"] is None
         assert response.context["queued"] == 1
         assert "The broker does not answer" in response.content.decode()
