@@ -9,6 +9,7 @@ from celery import current_app
 from django.conf import settings
 from django.core.cache import cache
 from django.db import transaction
+from django.utils.translation import gettext as _
 from kombu.exceptions import OperationalError
 
 from mlcore.model_info import read_model_info
@@ -36,15 +37,17 @@ def picture(face: Face, seconds: float) -> bytes | None:
     if explanation := drawn.first():
         return bytes(explanation.picture)
     if _has_failed(face):
-        raise NotAllowed("not_explained", "This face could not be drawn; see the site's log.")
+        raise NotAllowed("not_explained", _("This face could not be drawn; see the site's log."))
     return None
 
 
 def _ask(face: Face) -> None:
     if not face.prediction.photo.display:
-        raise NotAllowed("photo_missing", "The photo of this prediction is not kept.")
+        raise NotAllowed("photo_missing", _("The photo of this prediction is not kept."))
     if face.prediction.model_sha256 != read_model_info(settings.MODEL_PATH).sha256:
-        detail = "Another network answers now, which cannot explain this answer. Analyse it again."
+        detail = _(
+            "Another network answers now, which cannot explain this answer. Analyse it again."
+        )
         raise NotAllowed("model_changed", detail)
     if not cache.add(_key(face), "asked", timeout=ASKED_AGAIN_AFTER):
         return

@@ -2,14 +2,21 @@
 
 import csv
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import PurePath
 from threading import BoundedSemaphore
 
+from django.core.files import File
 from django.db.models import Q, QuerySet
+from django.db.models.fields.files import FieldFile
 from zipstream import ZIP_STORED, ZipStream
 
 from mlcore.labels import LABELS
 from predictions.models import Face, Prediction, Status
+
+Files = Iterator[tuple[str, Iterator[bytes]]]
+"""Names in an archive, and what each of these files holds."""
 
 CHUNK = 200
 """Records that are read from the database at once."""
@@ -74,13 +81,44 @@ def json_lines(
         yield json.dumps(record(prediction), ensure_ascii=False) + "\n"
 
 
+def clean_copy(prediction: Prediction) -> Files:
+    """Yield the photo as it is shown, without metadata: none that is not analysed yet."""
+    if content := _read(prediction.photo.display):
+        yield f"photos/{prediction.pk}.jpg", content
+
+
+def everything(prediction: Prediction) -> Files:
+    """Yield the photo, its upload while that is still there, and where the network looked."""
+    yield from clean_copy(prediction)
+    if content := _read(prediction.photo.upload):
+        suffix = PurePath(prediction.photo.name).suffix.lower()
+        suffix = suffix if re.fullmatch(r"\.[a-z0-9]{1,5}", suffix) else ""
+        yield f"uploads/{prediction.pk}{suffix}", content
+    for drawing in prediction.explanations.order_by("index").iterator(chunk_size=1):
+        yield f"drawings/{prediction.pk}-{drawing.index}.jpg", iter([bytes(drawing.picture)])
+
+
+def _read(file: FieldFile) -> Iterator[bytes] | None:
+    try:
+        opened = file.open("rb")
+    except (FileNotFoundError, ValueError):  # There is none, or it was deleted meanwhile.
+        return None
+    return _chunks(opened)
+
+
+def _chunks(opened: File) -> Iterator[bytes]:
+    with opened:
+        yield from opened.chunks()
+
+
 def zip_chunks(
     predictions: QuerySet[Prediction],
     record: Callable[[Prediction], dict],
     note: Callable[[int], None] | None = None,
+    files: Callable[[Prediction], Files] = clean_copy,
     **texts: str,
 ) -> Iterator[bytes]:
-    """Yield a ZIP with records.csv, records.jsonl and photos/<id>.jpg, as it grows.
+    """Yield a ZIP with records.csv, records.jsonl and the ``files`` of each, as it grows.
 
     ``note`` is that of ``in_chunks``; it hears of every record three times. ``texts`` are further
     files, by name without their .json.
@@ -95,12 +133,8 @@ def zip_chunks(
         archive.add((line.encode() for line in lines), name)
         yield from archive.all_files()
     for prediction in in_chunks(predictions, note):
-        try:
-            file = prediction.photo.display.open("rb")
-        except (FileNotFoundError, ValueError):  # Not analysed yet, or deleted meanwhile.
-            continue
-        with file:
-            archive.add(file.chunks(), f"photos/{prediction.pk}.jpg")
+        for name, content in files(prediction):
+            archive.add(content, name)
             yield from archive.all_files()
     yield from archive.finalize()
 

@@ -8,6 +8,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from mlcore.labels import EMOJI, LABELS
 
@@ -47,7 +48,10 @@ class Photo(models.Model):
     sha256 = models.CharField(
         max_length=64, db_index=True, help_text="Of the bytes as they were uploaded."
     )
-    bytes = models.PositiveBigIntegerField()
+    bytes = models.PositiveBigIntegerField(help_text="As it was uploaded.")
+    stored_bytes = models.PositiveBigIntegerField(
+        default=0, editable=False, help_text="Of all its files that are there now."
+    )
     is_kept = models.BooleanField(
         "kept", default=True, help_text="Whether the pixels outlive the analysis."
     )
@@ -114,7 +118,9 @@ class Prediction(models.Model):
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED)
     created_at = models.DateTimeField(auto_now_add=True)
     sent_at = models.DateTimeField(
-        null=True, editable=False, help_text="When the broker last took the task; empty: not yet."
+        null=True,
+        editable=False,
+        help_text=_("When the broker last took the task; empty: not yet."),
     )
     started_at = models.DateTimeField(null=True, editable=False)
     finished_at = models.DateTimeField(null=True, editable=False)
@@ -164,11 +170,8 @@ class Prediction(models.Model):
                 name="prediction_name",
             ),
             models.Index(fields=["-created_at", "-id"], name="prediction_newest"),
-            models.Index(
-                fields=["status", "created_at"],
-                condition=models.Q(status__in=["queued", "running"]),
-                name="prediction_unfinished",
-            ),
+            # Not only of what has not finished: SQLite would never use such an index.
+            models.Index(fields=["status", "created_at"], name="prediction_status"),
             models.Index(
                 fields=["removed_at"],
                 condition=models.Q(removed_at__isnull=False),
@@ -220,6 +223,12 @@ class Face(models.Model):
                 fields=["prediction"],
                 condition=models.Q(corrected_at__isnull=False),
                 name="face_corrected",
+            ),
+            # The main face's label is also that of the prediction; this finds the others.
+            models.Index(
+                fields=["prediction", "label"],
+                condition=models.Q(index__gt=0),
+                name="face_other",
             ),
         ]
 
@@ -362,12 +371,12 @@ class DemoImage(models.Model):
     )
     slug = models.SlugField(max_length=80, unique=True)
     title = models.CharField(max_length=120)
-    caption = models.TextField(blank=True, help_text="What this picture teaches.")
+    caption = models.TextField(blank=True, help_text=_("What this picture teaches."))
     expected = models.CharField(
         max_length=10,
         choices=LABEL_CHOICES,
         blank=True,
-        help_text="What most people would say; empty where they would not agree.",
+        help_text=_("What most people would say; empty where they would not agree."),
     )
     credit = models.CharField(max_length=200)
     licence = models.CharField(max_length=80)

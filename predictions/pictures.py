@@ -8,9 +8,13 @@ from pathlib import PurePath
 from django.db.models.fields.files import FieldFile
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
+from django.utils.cache import get_conditional_response
 from django.views.decorators.http import require_safe
 
 from predictions.models import DemoImage, Prediction
+
+DEMO_CACHE = "public, max-age=60"
+"""A picture that is withdrawn is gone from caches in a minute."""
 
 KINDS = {"image": "display", "thumbnail": "thumbnail"}
 
@@ -58,4 +62,9 @@ def own_explanation(request: HttpRequest, pk, number: int) -> HttpResponse:
 def demo_picture(request: HttpRequest, slug: str, kind: str) -> HttpResponse:
     """Stream a published picture of the gallery to anybody."""
     photo = get_object_or_404(DemoImage.objects.published(), slug=slug).prediction.photo
-    return stream(getattr(photo, KINDS[kind]), slug, "public, max-age=3600")
+    etag = f'"{photo.pk.hex}"'  # Another picture is another photo.
+    response = get_conditional_response(request, etag)
+    if response is None:
+        response = stream(getattr(photo, KINDS[kind]), slug, DEMO_CACHE)
+    response["Cache-Control"], response["ETag"] = DEMO_CACHE, etag
+    return response

@@ -18,7 +18,9 @@ from predictions.models import DemoImage, IdempotencyKey, Photo, Prediction, Pre
 ANSWERS_KEPT = timedelta(days=1)
 """How long a request that is sent again under its Idempotency-Key gets the same answer."""
 UNDO = timedelta(seconds=10)
-"""How long what was removed on a page can be brought back."""
+"""How long a page offers to bring back what was removed."""
+SLOW_CLICK = timedelta(seconds=5)
+"""How much longer it is kept: who presses the button in the last second is on the way meanwhile."""
 AT_ONCE = 500
 """Records that one run deletes at most."""
 SECONDS = 10
@@ -49,8 +51,8 @@ def _for_a_while(records: Iterable) -> Iterator:
 
 
 def purge() -> None:
-    """Delete what was removed longer ago than UNDO."""
-    limit = timezone.now() - UNDO
+    """Delete what was removed longer ago than UNDO and SLOW_CLICK."""
+    limit = timezone.now() - UNDO - SLOW_CLICK
     removed = Prediction.objects.filter(removed_at__lt=limit).order_by("removed_at")
     for prediction_id in _for_a_while(removed.values_list("pk", flat=True)[:AT_ONCE]):
         with transaction.atomic():

@@ -15,6 +15,8 @@ from django.core.files.base import ContentFile
 from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, gettext_noop
 from kombu.exceptions import OperationalError
 
 from mlcore.labels import LABELS
@@ -47,7 +49,9 @@ class QueueFull(Exception):
 
     code = "queue_full"
     retry_after = 30
-    detail = "Too many photos are waiting at the moment. Please try again in half a minute."
+    detail = gettext_lazy(
+        "Too many photos are waiting at the moment. Please try again in half a minute."
+    )
 
 
 class BrokerUnavailable(Exception):
@@ -55,7 +59,9 @@ class BrokerUnavailable(Exception):
 
     code = "broker_unavailable"
     retry_after = 10
-    detail = "This cannot be worked on at the moment. Please try again in a few seconds."
+    detail = gettext_lazy(
+        "This cannot be worked on at the moment. Please try again in a few seconds."
+    )
 
 
 class NotAllowed(Exception):
@@ -105,6 +111,7 @@ def submit(
         name=upload.name,
         sha256=upload.sha256,
         bytes=upload.bytes,
+        stored_bytes=upload.bytes,
         width=upload.width,
         height=upload.height,
         is_kept=keep_photo,
@@ -118,7 +125,7 @@ def submit(
             if owner is not None:
                 # Two requests with the same photo take turns, and the second finds the first.
                 if not get_user_model().objects.select_for_update().filter(pk=owner.pk).first():
-                    raise NotAllowed("account_deleted", "This account is deleted.")
+                    raise NotAllowed("account_deleted", _("This account is deleted."))
                 existing = None if force else find_duplicate(owner, upload.sha256, keep_photo)
             if existing is None:
                 photo.save(force_insert=True)
@@ -233,11 +240,14 @@ def complete(prediction: Prediction, analysis, renditions) -> bool:
         upload = photo.upload.name
         if upload:
             photo.width, photo.height = analysis.width, analysis.height
+            photo.stored_bytes = 0
             if photo.is_kept:
+                photo.stored_bytes = len(renditions.display) + len(renditions.thumbnail)
                 photo.display.save("display", ContentFile(renditions.display), save=False)
                 photo.thumbnail.save("thumbnail", ContentFile(renditions.thumbnail), save=False)
             photo.upload = ""
-            photo.save(update_fields=["width", "height", "upload", "display", "thumbnail"])
+            columns = ["width", "height", "stored_bytes", "upload", "display", "thumbnail"]
+            photo.save(update_fields=columns)
             transaction.on_commit(lambda: delete_files([upload]))
         # An analysis of the display copy is measured in that copy's pixels.
         scale_x, scale_y = photo.width / analysis.width, photo.height / analysis.height
@@ -275,7 +285,7 @@ def _keep_corrections(old: list[Face], new: list[Face]) -> None:
 
 
 def fail(prediction: Prediction, code: str, detail: str, *, keep_upload: bool = True) -> bool:
-    """End a running prediction with a stable code and one sentence for its owner.
+    """End a running prediction with a stable code and one sentence, in English, for its owner.
 
     An answer from before holds on. Where the picture itself is at fault nothing can come of it
     any more: ``keep_upload`` False removes its bytes, which may hold more than pixels (a place, a
@@ -291,7 +301,7 @@ def fail(prediction: Prediction, code: str, detail: str, *, keep_upload: bool = 
 def _drop_upload(photo: Photo) -> None:
     upload = photo.upload.name
     if upload:
-        Photo.objects.filter(pk=photo.pk).update(upload="")
+        Photo.objects.filter(pk=photo.pk).update(upload="", stored_bytes=0)
         transaction.on_commit(lambda: delete_files([upload]))
 
 
@@ -306,7 +316,7 @@ def give_up_or_queue(lost) -> None:
     """Queue running predictions that lost their worker, or end them after MAX_ATTEMPTS."""
     tired = lost.filter(attempts__gte=MAX_ATTEMPTS)
     for prediction_id in list(tired.values_list("pk", flat=True)):
-        why = "The analysis stopped three times without an answer."
+        why = gettext_noop("The analysis stopped three times without an answer.")
         row = tired.filter(pk=prediction_id)
         if _end(row, prediction_id, Status.FAILED, "worker_lost", why):
             for photo in Photo.objects.filter(prediction=prediction_id, is_kept=False):
@@ -325,7 +335,7 @@ def cancel(prediction: Prediction) -> None:
         row = Prediction.objects.filter(pk=prediction.pk, status__in=UNFINISHED)
         why = "The new analysis was canceled."
         if not _end(row, prediction.pk, Status.CANCELED, "canceled", why):
-            raise NotAllowed("already_finished", "This prediction has already finished.")
+            raise NotAllowed("already_finished", _("This prediction has already finished."))
         if not prediction.photo.is_kept:
             _drop_upload(prediction.photo)
     prediction.refresh_from_db()
@@ -343,7 +353,7 @@ def rerun(prediction: Prediction) -> None:
         list(Prediction.objects.select_for_update().filter(pk=prediction.pk).values_list("pk"))
         photo = Photo.objects.filter(prediction=prediction.pk).first()
         if photo is None or not photo.source:
-            raise NotAllowed("photo_missing", "The photo of this prediction is not kept.")
+            raise NotAllowed("photo_missing", _("The photo of this prediction is not kept."))
         if prediction.owner_id is not None:
             _check_queue()
         answered = Prediction.objects.filter(pk=prediction.pk, status=Status.SUCCEEDED)
@@ -369,7 +379,7 @@ def rerun(prediction: Prediction) -> None:
             )
         )
         if not queued:
-            raise NotAllowed("not_finished", "This prediction has not finished yet.")
+            raise NotAllowed("not_finished", _("This prediction has not finished yet."))
         send_on_commit(prediction.pk)
     prediction.refresh_from_db()
 

@@ -7,6 +7,7 @@ from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 from celery.signals import task_failure, worker_process_init
 from django.conf import settings
+from django.utils.translation import gettext_noop, override
 
 from mlcore.errors import MLCoreError, UnreadableImage
 from predictions import explanations, files, recovery, removal, services
@@ -16,11 +17,11 @@ from predictions.uploads import explain
 log = structlog.get_logger(__name__)
 
 OUR_FAULT = {
-    "model_unavailable": "The network is not available at the moment.",
-    "model_mismatch": "The network is not available at the moment.",
-    "photo_missing": "The stored photo is gone.",
-    "timed_out": "The analysis took too long.",
-    "internal_error": "Something went wrong on our side.",
+    "model_unavailable": gettext_noop("The network is not available at the moment."),
+    "model_mismatch": gettext_noop("The network is not available at the moment."),
+    "photo_missing": gettext_noop("The stored photo is gone."),
+    "timed_out": gettext_noop("The analysis took too long."),
+    "internal_error": gettext_noop("Something went wrong on our side."),
 }
 
 
@@ -65,7 +66,9 @@ def analyse(prediction_id: str) -> None:
         if isinstance(error.__cause__, SoftTimeLimitExceeded):
             fail("timed_out")
         else:
-            services.fail(prediction, error.code, explain(error.code), keep_upload=False)
+            with override("en"):
+                detail = explain(error.code)
+            services.fail(prediction, error.code, detail, keep_upload=False)
     except MLCoreError as error:
         log.exception("the network could not be used", prediction=prediction_id)
         fail(error.code)

@@ -8,29 +8,33 @@ from pathlib import PurePosixPath
 
 from django.conf import settings
 from django.core.files import File
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from PIL import ExifTags, Image, UnidentifiedImageError
 from pillow_heif import register_heif_opener
 
 register_heif_opener()
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "HEIF", "AVIF")
-FORMAT_NAMES = "JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP or TIFF"
+FORMAT_NAMES = gettext_lazy("JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP or TIFF")
 ACCEPT = "image/*,.heic,.heif"
 MIN_SIDE = 24
 """Pixels. A face below half of the network's input size carries no readable expression."""
 
 
 def explain(code: str) -> str:
-    """Return one sentence for the sender of a picture that is wrong in this way."""
+    """Return one sentence for the sender of a picture that is wrong in this way.
+
+    Raises KeyError for a code of another kind.
+    """
     return {
-        "empty_file": "This file is empty.",
-        "file_too_large": f"This file is larger than {settings.MAX_UPLOAD_MB} MB.",
-        "unsupported_format": f"This is not a picture we can read. Send {FORMAT_NAMES}.",
-        "unreadable_image": "This picture is damaged or incomplete.",
-        "too_many_pixels": (
-            f"This picture has more than {settings.MAX_UPLOAD_MEGAPIXELS} megapixels."
-        ),
-        "too_small": f"Each side of a picture needs at least {MIN_SIDE} pixels.",
+        "empty_file": _("This file is empty."),
+        "file_too_large": _("This file is larger than %s MB.") % settings.MAX_UPLOAD_MB,
+        "unsupported_format": _("This is not a picture we can read. Send %s.") % FORMAT_NAMES,
+        "unreadable_image": _("This picture is damaged or incomplete."),
+        "too_many_pixels": _("This picture has more than %s megapixels.")
+        % settings.MAX_UPLOAD_MEGAPIXELS,
+        "too_small": _("Each side of a picture needs at least %s pixels.") % MIN_SIDE,
     }[code]
 
 

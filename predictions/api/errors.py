@@ -79,7 +79,7 @@ def _describe(exc: Exception) -> tuple[int, str, str, dict, dict]:
         case NotAllowed():
             return 409, exc.code, exc.detail, {}, {}
         case QueueFull() | BrokerUnavailable():
-            return 503, exc.code, exc.detail, {}, {"Retry-After": str(exc.retry_after)}
+            return 503, exc.code, str(exc.detail), {}, {"Retry-After": str(exc.retry_after)}
         case MLCoreError():
             detail = "The network is not available at the moment."
             return 503, "model_unavailable", detail, {}, {"Retry-After": str(RETRY_AFTER)}

@@ -6,6 +6,7 @@ from datetime import UTC
 from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -34,7 +35,9 @@ MEDIA_TYPES = {"csv": "text/csv", "jsonl": "application/x-ndjson", "zip": "appli
 class TooManyExports(APIException):
     status_code = 503
     default_code = "too_many_exports"
-    default_detail = "Others are taking their files at the moment. Please try again soon."
+    default_detail = gettext_lazy(
+        "Others are taking their files at the moment. Please try again soon."
+    )
 
 
 def attachment(

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 from functools import wraps
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
@@ -31,16 +31,17 @@ def _back_to_the_page(view: View) -> View:
     def checked(request: HttpRequest, *args, **kwargs) -> HttpResponse:
         if request.user.is_authenticated:
             return view(request, *args, **kwargs)
-        response = redirect_to_login(_came_from(request))
+        page = came_from(request)
+        response = redirect_to_login(page.path if page else resolve_url("home"))
         return HttpResponseClientRedirect(response.url) if request.htmx else response
 
     return checked
 
 
-def _came_from(request: HttpRequest) -> str:
-    """Return the path of this site's page that a request came from, or of the front page."""
+def came_from(request: HttpRequest) -> SplitResult | None:
+    """Return the address of this site's page that a request came from, if it says so."""
     with suppress(ValueError):  # Some texts, such as http://[, are no addresses.
         page = urlsplit(request.headers.get("Referer", ""))
         if page.netloc == request.get_host():
-            return page.path
-    return resolve_url("home")
+            return page
+    return None

@@ -1,18 +1,29 @@
 """Everything of a user as one file, and how far it is on its way."""
 
 from collections.abc import Iterator
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.cache import cache
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from predictions.api import reports
 from predictions.models import Prediction
 from predictions.pages.access import fragment
+
+TEXTS = {
+    "csv": _("Table (CSV)"),
+    "jsonl": _("Records (JSON lines)"),
+    "zip": _("All with photos (ZIP)"),
+}
+WATCHED = TEXTS | {"everything": _("Everything (ZIP)")}
+"""Files that can be asked for; the last is sent by another page."""
+MOST_ASKED = 60
+"""Times, one a second, that the page asks for a file that has not begun."""
 
 REMEMBERED = 3600
 """Seconds for which the page can ask how far a file is."""
@@ -60,11 +71,7 @@ def export_file(request: HttpRequest) -> HttpResponseBase:
     if kind not in reports.MEDIA_TYPES:
         raise Http404
     predictions = Prediction.objects.for_user(request.user)
-    progress = None
-    if ticket := _ticket(request):
-        # A ZIP holds the records twice, as table and as lines, and then their photos.
-        steps = predictions.count() * (3 if kind == "zip" else 1)
-        progress = Progress(request.user, ticket, steps)
+    progress = progress_of(request, kind)
     try:
         return reports.attachment(predictions, kind, {"request": request}, progress)
     except reports.TooManyExports as error:
@@ -72,15 +79,33 @@ def export_file(request: HttpRequest) -> HttpResponseBase:
     return redirect("insights")
 
 
-def _ticket(request: HttpRequest) -> UUID | None:
+def progress_of(request: HttpRequest, kind: str) -> Progress | None:
+    """Return what notes how far a file of all records is, where the page sent a ``ticket``."""
     try:
-        return UUID(request.GET.get("ticket", ""))
+        ticket = UUID(request.GET.get("ticket", ""))
     except ValueError:
         return None
+    # A ZIP holds the records twice, as table and as lines, and then their photos.
+    steps = Prediction.objects.for_user(request.user).count() * (3 if kind == "zip" else 1)
+    return Progress(request.user, ticket, steps)
 
 
 @fragment
 def export_progress(request: HttpRequest, ticket: UUID) -> HttpResponse:
-    """Say how far the file of the user's own ticket is; a file that has not begun is waited for."""
-    progress = cache.get(key_of(request.user, ticket), {"state": "running", "share": 0.0})
-    return render(request, "predictions/_export_progress.html", progress | {"ticket": ticket})
+    """Say how far the file of the user's own ticket is; one that does not begin is given up.
+
+    A page that asks for the first time gets another ticket for its next file.
+    """
+    kind, asked = request.GET.get("as"), _number(request.GET.get("asked", ""))
+    if kind not in WATCHED:
+        raise Http404
+    begun = cache.get(key_of(request.user, ticket))
+    context = begun or {"state": "waiting" if asked < MOST_ASKED else "missing", "share": 0.0}
+    context |= {"kind": kind, "text": WATCHED[kind], "ticket": ticket, "asked": asked}
+    if not asked:
+        context["next_ticket"] = uuid4()
+    return render(request, "predictions/_export_progress.html", context)
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 0

@@ -1,10 +1,10 @@
 """Finding photos in a history: what it is narrowed to, and its order."""
 
-from datetime import UTC, date, datetime, time, tzinfo
-from zoneinfo import ZoneInfo
+from datetime import UTC, date, datetime, time
 
 from django import forms
-from django.db.models import Exists, F, OuterRef
+from django.db.models import Exists, F, OuterRef, Q
+from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
@@ -39,17 +39,10 @@ def _choice(label: str, *choices: tuple[str, str]) -> forms.ChoiceField:
     return forms.ChoiceField(label=label, required=False, choices=choices, error_messages=NO_CHOICE)
 
 
-def _zone(name: str) -> tzinfo:
-    """Return the time zone of this name; UTC where there is none or nobody knows it."""
+def _moment(day: date, hour: time) -> datetime:
+    """Return a moment of the reader's day."""
     try:
-        return ZoneInfo(name)
-    except (KeyError, OSError, ValueError):
-        return UTC
-
-
-def _moment(day: date, hour: time, zone: tzinfo) -> datetime:
-    try:
-        return datetime.combine(day, hour, zone).astimezone(UTC)
+        return datetime.combine(day, hour, timezone.get_current_timezone()).astimezone(UTC)
     except OverflowError:  # Within a day of the calendar's first or last.
         return datetime.combine(day, hour, UTC)
 
@@ -61,7 +54,7 @@ class HistoryFilter(forms.Form):
         label=_("File name contains"),
         required=False,
         max_length=200,
-        widget=forms.TextInput(attrs={"type": "search", "autocomplete": "off"}),
+        widget=forms.TextInput(attrs={"type": "search"}),
         error_messages={"max_length": _("no name is as long as this, so it is left out.")},
     )
     sort = _choice(
@@ -78,8 +71,8 @@ class HistoryFilter(forms.Form):
     sureness = _choice(
         _("Sureness"),
         ("", _("all answers")),
-        ("sure", _("sure")),
-        ("unsure", _("unsure")),
+        ("sure", _("sure of the largest face")),
+        ("unsure", _("unsure of the largest face")),
         ("corrected", _("with my own word")),
     )
     status = _choice(
@@ -92,8 +85,6 @@ class HistoryFilter(forms.Form):
     )
     since = _day(_("From"))
     until = _day(_("Until"))
-    # Filled in by a script, as only the browser knows it: days are those of the reader.
-    zone = forms.CharField(required=False, widget=forms.HiddenInput)
 
     def clean(self) -> dict:
         since, until = self.cleaned_data.get("since"), self.cleaned_data.get("until")
@@ -109,7 +100,7 @@ class HistoryFilter(forms.Form):
         """Return what narrows the history: names of fields, and their values in words."""
         words = {}
         for name, value in self.cleaned_data.items():
-            if name in ("sort", "zone") or not value:
+            if name == "sort" or not value:
                 continue
             if isinstance(self.fields[name], forms.ChoiceField):
                 value = dict(self.fields[name].choices)[value]
@@ -125,7 +116,10 @@ class HistoryFilter(forms.Form):
         if emotion == "none":
             predictions = predictions.filter(status=Status.SUCCEEDED, label="")
         elif emotion:
-            predictions = predictions.filter(label=emotion)
+            others = Face.objects.filter(prediction=OuterRef("pk"), index__gt=0, label=emotion)
+            # While a photo is analysed again, the faces of its old answer are still there.
+            any_other = Q(Exists(others), status=Status.SUCCEEDED)
+            predictions = predictions.filter(Q(label=emotion) | any_other)
         if status == "unfinished":
             predictions = predictions.filter(status__in=UNFINISHED)
         elif status:
@@ -135,13 +129,10 @@ class HistoryFilter(forms.Form):
             predictions = predictions.filter(Exists(corrected))
         elif sureness:
             predictions = predictions.filter(unsure=sureness == "unsure")
-        zone = _zone(wish.get("zone", ""))
         if "since" in wish:
-            first = _moment(wish["since"], time.min, zone)
-            predictions = predictions.filter(created_at__gte=first)
+            predictions = predictions.filter(created_at__gte=_moment(wish["since"], time.min))
         if "until" in wish:
-            last = _moment(wish["until"], time.max, zone)
-            predictions = predictions.filter(created_at__lte=last)
+            predictions = predictions.filter(created_at__lte=_moment(wish["until"], time.max))
         if "name" in wish:
             predictions = predictions.filter(name_key__contains=name_key(wish["name"]))
         return predictions.order_by(*ORDERS[wish.get("sort", "")])

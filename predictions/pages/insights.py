@@ -12,6 +12,7 @@ from django.views.decorators.http import require_safe
 from mlcore.labels import LABELS
 from predictions.insights import insights
 from predictions.models import Prediction
+from predictions.pages.exporting import TEXTS
 
 LONGEST_BY_DAY = 62
 """Days; a longer time is shown by months, or its bars would be hairlines."""
@@ -26,7 +27,7 @@ SHADES = 4
 @login_required
 def insights_page(request: HttpRequest) -> HttpResponse:
     found = insights(Prediction.objects.for_user(request.user), timezone.get_current_timezone())
-    faces = found["faces"]
+    faces, drawn = found["faces"], columns(found["days"])
     most = max((emotion["faces"] for emotion in found["emotions"].values()), default=0)
     context = {
         "found": found,
@@ -41,10 +42,11 @@ def insights_page(request: HttpRequest) -> HttpResponse:
             for label, counts in found["emotions"].items()
         ],
         "unsure": sum(emotion["unsure"] for emotion in found["emotions"].values()),
-        "columns": columns(found["days"]),
+        "columns": drawn,
+        "highest": max((column["total"] for column in drawn), default=0),
         "confusion": confusion_rows(found["corrections"]["confusion"]),
         "labels": LABELS,
-        "ticket": uuid4(),
+        "exports": [(kind, text, uuid4()) for kind, text in TEXTS.items()],
     }
     return render(request, "predictions/insights.html", context)
 

@@ -1,7 +1,6 @@
 """What is done with several photos of the history at once, and undoing that they were deleted."""
 
 from collections import Counter
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.contrib import messages
@@ -14,7 +13,7 @@ from django.utils.translation import ngettext
 from predictions import removal, services
 from predictions.api import reports
 from predictions.models import Prediction, PredictionQuerySet
-from predictions.pages.access import action
+from predictions.pages.access import action, came_from
 from predictions.pages.history import LARGEST_PAGE
 
 
@@ -71,8 +70,8 @@ def _ids(request: HttpRequest) -> list[UUID]:
 def _history(request: HttpRequest) -> str:
     """Return the address of the history that the user comes from, with its filters."""
     home = reverse("prediction-list")
-    page = urlsplit(request.headers.get("Referer", ""))
-    if (page.netloc, page.path) != (request.get_host(), home):
+    page = came_from(request)
+    if page is None or page.path != home:
         return home
     query = QueryDict(page.query, mutable=True)
     query.pop("select", None)

@@ -33,12 +33,12 @@ def address(name: str, prediction, demo) -> str:
         return reverse(name, args=[prediction.pk, 1])
     if name.startswith("demo"):
         return reverse(name, args=[demo.slug])
-    if name == "export-file":
     if name == "prediction-cards":
         return f"{reverse(name)}?queued={prediction.pk}"
+    if name == "export-file":
         return f"{reverse(name)}?as=csv"
     if name == "export-progress":
-        return reverse(name, args=[prediction.pk])  # Any ticket will do.
+        return f"{reverse(name, args=[prediction.pk])}?as=csv"  # Any ticket will do.
     if name == "token-revoke":
         return reverse(name, args=["unknown"])
     if name == "erasure-receipt":

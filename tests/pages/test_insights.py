@@ -7,10 +7,23 @@ from uuid import uuid4
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from mlcore.labels import LABELS
 from predictions import export, services
 from predictions.pages.insights import columns
+
+
+def faced(prediction):
+    """Give a prediction a happy face, as if it had been analysed."""
+    from predictions.models import Face
+
+    answer = {"label": "happy", "confidence": 1, "unsure": False}
+    type(prediction).objects.filter(pk=prediction.pk).update(status="succeeded", **answer)
+    box = {"x": 0, "y": 0, "width": 9, "height": 9, "detection_confidence": 1}
+    shares = dict.fromkeys(LABELS, 0)
+    Face.objects.create(prediction=prediction, index=0, probabilities=shares, **box, **answer)
+    return prediction
 
 
 @pytest.fixture
@@ -75,8 +88,8 @@ def test_how_far_an_export_is_can_be_asked_by_its_owner_alone(
     for _ in range(4):
         queue()
     ticket = uuid4()
-    progress = reverse("export-progress", args=[ticket])
-    assert "0 %" in client.get(progress).content.decode(), "a file that has not begun is waited for"
+    progress = f"{reverse('export-progress', args=[ticket])}?as=csv&asked=1"
+    assert ", 0 %" in client.get(progress).content.decode(), "one that has not begun is waited for"
 
     response = client.get(reverse("export-file"), {"as": "csv", "ticket": ticket})
     lines = iter(response.streaming_content)
@@ -92,6 +105,31 @@ def test_how_far_an_export_is_can_be_asked_by_its_owner_alone(
     next(iter(response.streaming_content))
     response.close()
     assert "broke off" in client.get(progress).content.decode()
+
+
+def test_each_kind_of_file_has_a_ticket_that_is_renewed_once_it_is_used(page, client, queue):
+    queue()
+    _, text = page()
+    tickets = re.findall(r"ticket=([0-9a-f-]{36})", text)
+    assert len(set(tickets)) == 3
+    progress = reverse("export-progress", args=[tickets[0]])
+    first = client.get(progress, {"as": "csv"}).content.decode()
+    assert 'id="export-csv" hx-swap-oob="true"' in first
+    assert not set(re.findall(r"ticket=([0-9a-f-]{36})", first)) & set(tickets)
+    assert "ticket=" not in client.get(progress, {"as": "csv", "asked": "1"}).content.decode()
+
+
+@pytest.mark.parametrize(("asked", "waits"), [("59", True), ("60", False), ("9" * 5000, True)])
+def test_a_file_that_does_not_begin_is_given_up_after_a_minute(asked, waits, client):
+    progress = reverse("export-progress", args=[uuid4()])
+    text = client.get(progress, {"as": "zip", "asked": asked}).content.decode()
+    assert ("every 1s" in text) == waits
+    assert ("did not begin" in text) != waits
+
+
+@pytest.mark.parametrize("query", [{}, {"as": "exe"}])
+def test_how_far_a_file_of_no_known_kind_is_is_not_found(client, query):
+    assert client.get(reverse("export-progress", args=[uuid4()]), query).status_code == 404
 
 
 @pytest.mark.parametrize("query", [{}, {"as": "exe"}])
@@ -129,10 +167,29 @@ def test_a_long_time_is_drawn_by_months():
     assert all(column["is_month"] for column in drawn)
 
 
-def test_days_are_those_of_the_site(page, analyse):
-    prediction = analyse()
+@pytest.mark.parametrize(
+    ("zone", "last", "name", "time"),
+    [
+        ("", date(2026, 3, 1), "UTC", "1 Mar 2026, 23:59 UTC"),
+        ("Asia/Tokyo", date(2026, 3, 2), "Asia/Tokyo", "2 Mar 2026, 08:59 JST"),
+        ("../../etc/passwd", date(2026, 3, 1), "UTC", "1 Mar 2026, 23:59 UTC"),
+        ("posix/Asia/Tokyo", date(2026, 3, 1), "UTC", "1 Mar 2026, 23:59 UTC"),
+        ("Asia", date(2026, 3, 1), "UTC", "1 Mar 2026, 23:59 UTC"),
+        ("localtime", date(2026, 3, 1), "UTC", "1 Mar 2026, 23:59 UTC"),
+        ("x" * 3000, date(2026, 3, 1), "UTC", "1 Mar 2026, 23:59 UTC"),
+    ],
+)
+def test_days_are_those_of_the_reader(zone, last, name, time, page, queue, client):
+    prediction = faced(queue())
     late = datetime(2026, 3, 1, 23, 59, tzinfo=UTC)
     type(prediction).objects.update(created_at=late)
-    context, _ = page()
-    assert context["columns"][-1]["start"] == date(2026, 3, 1)
+    client.cookies["timezone"] = zone
+    context, text = page()
+    assert context["columns"][-1]["start"] == last
     assert context["columns"][-1]["total"] == 1
+    assert f"Day ({name})" in text
+    assert f">{time}</time>" in client.get("/predictions/").content.decode()
+    record = client.get(f"/api/v1/predictions/{prediction.pk}/").json()
+    assert record["created_at"] == "2026-03-01T23:59:00Z", "the API speaks UTC"
+    client.cookies.clear()
+    assert timezone.get_current_timezone_name() == "UTC", "the next request starts anew"

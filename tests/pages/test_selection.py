@@ -72,19 +72,25 @@ class TestDelete:
         assert 'id="undo"' not in stranger_client.get(HISTORY).content.decode()
 
     def test_after_ten_seconds_it_is_not_offered_any_more(self, queue, client):
-        act(client, "delete", queue())
+        prediction = queue()
+        act(client, "delete", prediction)
         wait(9)
         html = client.get(HISTORY).content.decode()
         assert 'data-seconds="1"' in html
         wait(2)
         assert 'id="undo"' not in client.get(HISTORY).content.decode()
 
+        from predictions import removal
+
+        removal.purge()
+        assert "1 photo is back." in undo(client, prediction), "a slow click is waited for"
+
     def test_too_late_is_said(self, queue, owner, client):
         from predictions import removal
 
         gone, back = queue(), queue()
         act(client, "delete", gone)
-        wait(11)
+        wait(21)
         removal.purge()
         act(client, "delete", back)
         html = undo(client, gone, back)
@@ -202,6 +208,7 @@ def test_an_unknown_action_is_not_found(queue, owner, client):
         ("/insights/?emotion=happy", ""),
         ("http://elsewhere.example/predictions/?emotion=happy", ""),
         ("nonsense", ""),
+        ("http://[", ""),
     ],
 )
 def test_one_comes_back_to_the_same_place(referer, place, queue, client):

@@ -32,7 +32,7 @@ def test_removed_records_are_hidden_at_once_and_deleted_after_the_time_to_undo(
     assert list(Prediction.objects.for_user(owner)) == [kept]
     removal.purge()
     assert Prediction.objects.count() == len(stored_files()) == 2, "it can still be undone"
-    set_back(gone, removed_at=removal.UNDO + timedelta(seconds=1))
+    set_back(gone, removed_at=removal.UNDO + removal.SLOW_CLICK + timedelta(seconds=1))
     removal.purge()
     assert list(Prediction.objects.all()) == [kept]
     assert len(stored_files()) == Photo.objects.count() == 1

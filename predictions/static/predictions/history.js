@@ -33,15 +33,9 @@ document.addEventListener("click", (event) => {
   sayCount();
 });
 
-const zone = document.querySelector("#finder [name=zone]");
-if (zone) zone.value = Intl.DateTimeFormat().resolvedOptions().timeZone;
-
 // What nobody asked for is no part of an address.
 document.addEventListener("htmx:configRequest", ({ target, detail }) => {
   if (target.id !== "finder") return;
-  if (!detail.formData.get("since") && !detail.formData.get("until")) {
-    detail.formData.delete("zone");
-  }
   for (const [name, value] of [...detail.formData]) if (!value) detail.formData.delete(name);
 });
 
@@ -58,20 +52,23 @@ document.addEventListener("htmx:load", ({ target }) => {
   count();
 });
 
+// What the server will not bring back is not offered: a sentence takes the place of the button.
 function offerUndo(undo) {
-  const clock = undo.querySelector(".countdown");
+  const [text, button, clock] = undo.querySelectorAll("p, button, .countdown");
   const end = Date.now() + 1000 * undo.dataset.seconds;
   const timer = setInterval(tick, 500);
   function tick() {
     const seconds = Math.ceil((end - Date.now()) / 1000);
-    clock.textContent = seconds > 0 ? `${seconds} s` : "";
-    // Nothing goes from under a pointer or a focus.
-    if (seconds > 0 || undo.matches(":hover, :focus-within")) return;
+    clock.textContent = `${seconds} s`;
+    if (seconds > 0) return;
     clearInterval(timer);
-    undo.remove();
+    if (button.matches(":focus")) document.getElementById("main").focus();
+    button.remove();
+    clock.remove();
+    text.textContent += ` ${undo.dataset.over}`;
   }
   tick();
-  announcer.textContent = `${undo.querySelector("p").textContent} ${undo.dataset.spoken}`;
+  announcer.textContent = `${text.textContent} ${undo.dataset.spoken}`;
 }
 
 count();
