@@ -103,12 +103,12 @@ def test_a_wait_ends_without_redis_too(owner, redis_server):
     canceling.start()
     started = time.monotonic()
     assert wait_until_finished([prediction], 30)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 15
     assert prediction.status == "canceled"
     started = time.monotonic()
     prediction = running(owner)
     assert wait_until_finished([prediction], 2)
-    assert 2 <= time.monotonic() - started < 4
+    assert 2 <= time.monotonic() - started < 10
     assert prediction.status == "running"
     canceling.join()
 

@@ -6,10 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 from django.test.testcases import _StaticFilesHandler
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
+PATIENCE = 30_000
+"""Milliseconds for what is to happen in a page: a slow machine is no fault of the site."""
+
+expect.set_options(timeout=PATIENCE)
+
 ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
@@ -68,7 +73,7 @@ def browser(chromium: str, arguments: list[str]) -> Iterator[Browser]:
 def context(browser: Browser, live_server, static_files) -> Iterator[BrowserContext]:
     """A fresh visitor of the live server, to whom a request to another host is an error."""
     context = browser.new_context(base_url=live_server.url, locale="en-GB")
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE)
     problems: list[str] = []
 
     def note_request(request) -> None:

@@ -8,6 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Page, expect
 
+from tests.support.hands import act, choose, write
 from tests.support.sessions import session
 from tests.support.totp import totp
 
@@ -39,16 +40,16 @@ def assert_fits_and_is_accessible(page: Page, *schemes: str) -> None:
 def test_a_token_is_made_copied_and_revoked(account: Page):
     page = account
     expect(page.get_by_text("No program acts for you")).to_be_visible()
-    page.get_by_label("Name").fill("The camera in the lab on the second floor")
-    page.get_by_label("Access").select_option(label="read only")
-    page.get_by_label("Expires after").select_option(label="one year")
-    page.get_by_role("button", name="Create a token").click()
+    write(page.get_by_label("Name"), "The camera in the lab on the second floor")
+    choose(page.get_by_label("Access"), "read only")
+    choose(page.get_by_label("Expires after"), "one year")
+    act(page.get_by_role("button", name="Create a token"))
 
     field = page.get_by_role("textbox", name="Your new API token")
     token = field.input_value()
     assert len(token) == 64
     assert_fits_and_is_accessible(page)
-    page.get_by_role("button", name="Copy").click()
+    act(page.get_by_role("button", name="Copy"))
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     assert page.evaluate("navigator.clipboard.readText()") == token
     field.focus()
@@ -67,20 +68,20 @@ def test_a_token_is_made_copied_and_revoked(account: Page):
     expect(row).not_to_contain_text("never")
     assert_fits_and_is_accessible(page)
 
-    page.get_by_role("button", name="Revoke The camera").click()
+    act(page.get_by_role("button", name="Revoke The camera"))
     expect(page.get_by_text("The token is revoked")).to_be_visible()
     expect(row).to_have_count(0)
 
 
 def log_in(page: Page) -> None:
     page.goto("/accounts/login/?next=/account/")
-    page.get_by_label("Username or email").fill("grace")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
+    write(page.get_by_label("Username or email"), "grace")
+    write(page.get_by_label("Password"), PASSWORD)
+    act(page.get_by_role("button", name="Log in"))
 
 
 def log_out(page: Page) -> None:
-    page.get_by_role("button", name="Log out").click()
+    act(page.get_by_role("button", name="Log out"))
     expect(page.get_by_role("link", name="Log in").first).to_be_visible()
 
 
@@ -101,55 +102,55 @@ def test_second_factor_then_everything_is_taken_along_and_erased(
         records.queue(user, make_image(), name)
     page.set_viewport_size({"width": width, "height": 800})
     log_in(page)
-    page.get_by_role("link", name="Protect the log-in").click()
-    page.get_by_role("link", name="Switch on").click()
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Go on").click()
+    act(page.get_by_role("link", name="Protect the log-in"))
+    act(page.get_by_role("link", name="Switch on"))
+    write(page.get_by_label("Password"), PASSWORD)
+    act(page.get_by_role("button", name="Go on"))
 
     picture = page.get_by_role("img", name="QR code")
     assert picture.evaluate("img => img.naturalWidth") > 0
     assert_fits_and_is_accessible(page, "dark")
     secret = page.get_by_role("textbox", name="Secret").input_value()
-    page.get_by_label("Authenticator code").fill(totp(secret))
-    page.get_by_role("button", name="Switch on").click()
+    write(page.get_by_label("Authenticator code"), totp(secret))
+    act(page.get_by_role("button", name="Switch on"))
     codes = page.get_by_role("list", name="Recovery codes").get_by_role("listitem")
     expect(codes).to_have_count(10)
     recovery_code = codes.first.text_content()
     with page.expect_download() as download:
-        page.get_by_role("link", name="Download").click()
+        act(page.get_by_role("link", name="Download"))
     assert recovery_code in read(download).read_text()
 
     log_out(page)
     log_in(page)
-    page.get_by_label("Code").fill(totp(secret))
-    page.get_by_role("button", name="Log in").click()
+    write(page.get_by_label("Code"), totp(secret))
+    act(page.get_by_role("button", name="Log in"))
     expect(page.get_by_role("link", name="Manage")).to_be_visible()
     log_out(page)
     log_in(page)
-    page.get_by_label("Code").fill(recovery_code)
-    page.get_by_role("button", name="Log in").click()
-    page.get_by_role("link", name="Manage").click()
+    write(page.get_by_label("Code"), recovery_code)
+    act(page.get_by_role("button", name="Log in"))
+    act(page.get_by_role("link", name="Manage"))
     expect(page.get_by_text("9 left")).to_be_visible()
-    page.get_by_role("link", name="Switch off").click()
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Go on").click()
-    page.get_by_role("button", name="Switch off").click()
+    act(page.get_by_role("link", name="Switch off"))
+    write(page.get_by_label("Password"), PASSWORD)
+    act(page.get_by_role("button", name="Go on"))
+    act(page.get_by_role("button", name="Switch off"))
     expect(page.get_by_text("The second factor is off")).to_be_visible()
 
-    page.get_by_role("link", name="Privacy & data").click()
+    act(page.get_by_role("link", name="Privacy & data"))
     with page.expect_download() as download:
-        page.get_by_role("link", name="Download everything").click()
+        act(page.get_by_role("link", name="Everything (ZIP)"))
     with zipfile.ZipFile(read(download)) as archive:
         assert json.loads(archive.read("account.json"))["username"] == "grace"
         assert len(archive.read("records.jsonl").splitlines()) == 3
 
     monkeypatch.setattr(erasure, "SECONDS", -1)  # So that it takes three requests.
-    page.get_by_role("link", name="Erase all photos").click()
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Erase all photos").click()
+    act(page.get_by_role("link", name="Erase all photos"))
+    write(page.get_by_label("Password"), PASSWORD)
+    act(page.get_by_role("button", name="Erase all photos"))
     expect(page.get_by_role("heading", name="Your photos are erased")).to_be_visible()
     assert_fits_and_is_accessible(page, "dark")
     with page.expect_download() as download:
-        page.get_by_role("link", name="Download the receipt").click()
+        act(page.get_by_role("link", name="Download the receipt"))
     assert json.loads(read(download).read_text())["erased"]["photos"] == 3
     assert not Photo.objects.exists()

@@ -1,4 +1,4 @@
-"""By thumb on a phone and by mouse at a desk: what the whole visits pass by."""
+"""What the whole visits pass by, with the mouse at a desk and by keyboard on a narrow screen."""
 
 import re
 import zipfile
@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 from django.utils import timezone
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
+from tests.browser.conftest import PATIENCE
 from tests.support.endpoint import Endpoint
+from tests.support.hands import act, choose, write
 from tests.support.sessions import session
 
 PASSWORD = "correct horse battery"
@@ -28,18 +30,10 @@ def screen(browser, live_server, grace, width: int):
         has_touch=width == 390,
         is_mobile=width == 390,
     )
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE)
     context.add_cookies([session(grace, live_server.url)])
     yield context.new_page()
     context.close()
-
-
-def push(target: Locator) -> None:
-    """Touch the target where there are fingers, and click it where there is a mouse."""
-    if target.page.evaluate("navigator.maxTouchPoints > 0"):
-        target.tap()
-    else:
-        target.click()
 
 
 @pytest.fixture
@@ -65,7 +59,7 @@ def names(page: Page) -> list[str]:
 def open_filter(page: Page) -> None:
     """On a wide screen it stands open."""
     if not page.get_by_label("Status").is_visible():
-        push(page.get_by_text("Filter", exact=True))
+        act(page.get_by_text("Filter", exact=True))
 
 
 def test_photos_are_found_by_state_day_and_order(screen: Page, history):
@@ -74,23 +68,23 @@ def test_photos_are_found_by_state_day_and_order(screen: Page, history):
     cards = page.locator(".card")
     expect(cards).to_have_count(3)
     open_filter(page)
-    page.get_by_label("Status").select_option(label="failed")
+    choose(page.get_by_label("Status"), "failed")
     expect(cards).to_have_count(1)
     expect(cards).to_contain_text("damaged.jpg")
-    page.get_by_label("Status").select_option(label="in progress")
+    choose(page.get_by_label("Status"), "in progress")
     expect(cards).to_contain_text("waiting.jpg")
-    page.get_by_label("Status").select_option(label="every state")
+    choose(page.get_by_label("Status"), "every state")
     expect(cards).to_have_count(3)
-    page.get_by_label("Order").select_option(label="oldest first")
+    choose(page.get_by_label("Order"), "oldest first")
     expect(page).to_have_url(re.compile("sort=oldest"))
     expect(cards.first).to_contain_text("old.jpg")
-    page.get_by_label("Order").select_option(label="by file name")
+    choose(page.get_by_label("Order"), "by file name")
     expect(cards.first).to_contain_text("damaged.jpg")
     assert names(page) == ["damaged.jpg", "old.jpg", "waiting.jpg"]
     page.get_by_label("Until").fill((timezone.now() - timedelta(days=7)).strftime("%Y-%m-%d"))
     expect(cards).to_have_count(1)
     expect(cards).to_contain_text("old.jpg")
-    push(page.get_by_role("link", name=re.compile("Until")))
+    act(page.get_by_role("link", name=re.compile("Until")))
     expect(cards).to_have_count(3)
     open_filter(page)
     page.get_by_label("From", exact=True).fill("2026-02-03")
@@ -101,21 +95,21 @@ def test_files_are_taken_along_and_old_photos_go(screen: Page, grace, history):
     page = screen
     page.goto("/insights/")
     with page.expect_download() as download:
-        push(page.get_by_role("link", name="All with photos (ZIP)"))
+        act(page.get_by_role("link", name="All with photos (ZIP)"))
     with zipfile.ZipFile(Path(download.value.path())) as archive:
         assert f"photos/{history['old'].pk}.jpg" in archive.namelist()
     expect(page.get_by_text("Your file is complete.").first).to_be_visible()
     with page.expect_download() as download:
-        push(page.get_by_role("link", name="Records (JSON lines)"))
+        act(page.get_by_role("link", name="Records (JSON lines)"))
     assert Path(download.value.path()).read_text().count("\n") == 3
 
     page.goto("/account/privacy/")
-    page.get_by_label("Delete my photos and results").fill("30")
-    push(page.get_by_role("button", name="Save"))
+    write(page.get_by_label("Delete my photos and results"), "30")
+    act(page.get_by_role("button", name="Save"))
     expect(page.get_by_role("alert")).to_contain_text("1 of your photos is older than 30 days")
     grace.refresh_from_db()
     assert grace.retention_days is None
-    push(page.get_by_role("button", name="Save and delete 1 photo"))
+    act(page.get_by_role("button", name="Save and delete 1 photo"))
     expect(page.get_by_text("Yours go after 30 days")).to_be_visible()
 
 
@@ -124,19 +118,19 @@ def test_a_webhook_is_tried_and_its_log_read(screen: Page, settings):
 
     page = screen
     page.goto("/account/webhooks/")
-    page.get_by_label("Address").fill("http://127.0.0.1/hook")
-    push(page.get_by_role("button", name="Add"))
+    write(page.get_by_label("Address"), "http://127.0.0.1/hook")
+    act(page.get_by_role("button", name="Add"))
     expect(page.locator(".errorlist")).to_be_visible()
     settings.WEBHOOKS_ALLOW_PRIVATE = True
     with closing(Endpoint()) as endpoint:
-        page.get_by_label("Address").fill(endpoint.url)
-        push(page.get_by_role("button", name="Add"))
-        push(page.get_by_role("button", name="Send a test"))
+        write(page.get_by_label("Address"), endpoint.url)
+        act(page.get_by_role("button", name="Add"))
+        act(page.get_by_role("button", name="Send a test"))
         expect(page.locator(".tokens li")).to_contain_text("waiting")
         assert services.deliver_next()
     page.reload()
     expect(page.locator(".tokens li")).to_contain_text("delivered")
-    push(page.get_by_text("Show", exact=True))
+    act(page.get_by_text("Show", exact=True))
     secret = page.get_by_role("textbox", name="Secret").input_value()
     [received] = endpoint.requests
     assert received.message(secret)["type"] == "test"
@@ -145,20 +139,20 @@ def test_a_webhook_is_tried_and_its_log_read(screen: Page, settings):
 def test_password_and_address_are_changed(screen: Page, grace, mailoutbox):
     page = screen
     page.goto("/account/")
-    push(page.get_by_role("link", name="Change password"))
-    page.get_by_label("Current Password").fill(PASSWORD)
+    act(page.get_by_role("link", name="Change password"))
+    write(page.get_by_label("Current Password"), PASSWORD)
     for label in ("New Password", "New Password (again)"):
-        page.get_by_label(label, exact=True).fill("another horse battery")
-    push(page.get_by_role("button", name="Change password"))
+        write(page.get_by_label(label, exact=True), "another horse battery")
+    act(page.get_by_role("button", name="Change password"))
     expect(page.locator(".messages")).to_be_visible()
     grace.refresh_from_db()
     assert grace.check_password("another horse battery")
 
     page.goto("/accounts/email/")
-    page.get_by_role("textbox", name="Email").fill("ada@example.org")
-    push(page.get_by_role("button", name="Add"))
-    page.get_by_label("Password").fill("another horse battery")
-    push(page.get_by_role("button", name="Go on"))
+    write(page.get_by_role("textbox", name="Email"), "ada@example.org")
+    act(page.get_by_role("button", name="Add"))
+    write(page.get_by_label("Password"), "another horse battery")
+    act(page.get_by_role("button", name="Go on"))
     expect(page.locator(".messages")).to_contain_text("is on its way to ada@example.org")
     link = next(
         found[0]
@@ -166,7 +160,7 @@ def test_password_and_address_are_changed(screen: Page, grace, mailoutbox):
         if (found := re.search(r"https?://\S+confirm-email\S+", message.body))
     )
     page.goto(link)
-    push(page.get_by_role("button", name="Yes, this is right"))
+    act(page.get_by_role("button", name="Yes, this is right"))
     expect(page.locator(".messages")).to_contain_text("ada@example.org")
     assert grace.emailaddress_set.get(email="ada@example.org").verified
 

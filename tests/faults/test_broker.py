@@ -57,7 +57,7 @@ def test_upload_while_redis_hangs(worker, redis_server, submit, status, astronau
     try:
         started = time.monotonic()
         prediction = submit(astronaut)
-        assert time.monotonic() - started < 4
+        assert time.monotonic() - started < 10
     finally:
         os.kill(pid, signal.SIGCONT)
     wait_until(lambda: finished(status, prediction), BACK_TO_WORK)

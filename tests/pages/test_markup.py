@@ -46,6 +46,31 @@ def faults(html: str) -> list[str]:
     ]
 
 
+FOREIGN = ("/admin/", "/api/v1/docs/")
+"""Pages whose frame is not ours."""
+
+STATUSES = {
+    "refused upload": 422,
+    "csrf": 403,
+    "bad request": 400,
+    "too many tries": 429,
+    "too large": 413,
+    "error": 500,
+    "maintenance": 503,
+}
+
+
+def check_rules(response) -> None:
+    """What holds for pages whose frame is not ours, too."""
+    html = response.content.decode()
+    markup = Markup(html)
+    where = response.request["PATH_INFO"]
+    assert faults(html) == [], where
+    assert markup.inline == [], where
+    assert markup.language, where
+    assert len(markup.ids) == len(set(markup.ids)), where
+
+
 def check(response) -> None:
     html = response.content.decode()
     markup = Markup(html)
@@ -53,6 +78,11 @@ def check(response) -> None:
     assert faults(html) == [], where
     times = re.findall(r"<time[^>]*>(.*?)</time>", html)
     assert [time for time in times if not time.endswith(" UTC")] == [], where
+    moments = re.findall(r'<time datetime="(.*?)"', html)
+    assert [m for m in moments if not re.fullmatch(r"[\d-]{10}T[\d:]{8}Z", m)] == [], where
+    tree = html5lib.parse(html, namespaceHTMLElements=False)
+    blocks = [tag for tag in ("div", "p", "ul", "section") if tree.findall(f".//span//{tag}")]
+    assert blocks == [], f"{where}: a span holds words, not blocks"
     assert markup.inline == [], where
     assert markup.hosts == [], where
     assert markup.language == "en", where
@@ -65,47 +95,37 @@ def check(response) -> None:
     assert "unsafe" not in policy
 
 
-VISITOR_PAGES = [
-    "/",
-    "/gallery/",
-    "/gallery/a-smile/",
-    "/about/",
-    "/accounts/login/",
-    "/accounts/signup/",
-    "/accounts/password/reset/",
-    "/accounts/password/reset/done/",
-    "/accounts/password/reset/key/done/",
-    "/accounts/password/reset/key/1-nonsense/",
-    "/accounts/confirm-email/",
-    "/accounts/confirm-email/nonsense/",
-    "/accounts/inactive/",
-]
+def visits(places, monkeypatch):
+    """Yield (name, expected status, response) of every page."""
+    from tests.support.places import answers
 
-OWNER_PAGES = [
-    "/",
-    "/predictions/",
-    "/predictions/?emotion=fear",
-    "/predictions/?select=all&name=a&sort=size",
-    "/insights/",
-    "/account/",
-    "/account/tokens/",
-    "/account/privacy/",
-    "/account/erase/",
-    "/account/delete/",
-    "/accounts/2fa/",
-    "/accounts/email/",
-    "/accounts/password/change/",
-    "/accounts/password/reset/",
-    "/accounts/logout/",
-    "/accounts/reauthenticate/",
-]
+    for client, group in places:
+        for place in group:
+            response = client.get(place.path, follow=bool(place.ends_at))
+            yield place.path, place.status, response
+    for name, response in answers(monkeypatch):
+        yield name, STATUSES.get(name, 200), response
 
 
-def test_pages_of_a_visitor(demo, anonymous_client):
-    for page in VISITOR_PAGES:
-        response = anonymous_client.get(page)
-        assert response.status_code == 200, page
-        check(response)
+@pytest.fixture
+def places(db, redis_server, astronaut, make_image):
+    from tests.support.places import furnish
+
+    return furnish(astronaut, make_image)
+
+
+def test_every_page_in_every_state(places, monkeypatch):
+    from tests.support.places import unvisited
+
+    assert unvisited(places) == set()
+    problems = []
+    for name, status, response in visits(places, monkeypatch):
+        try:
+            assert response.status_code == status
+            check_rules(response) if name.startswith(FOREIGN) else check(response)
+        except AssertionError as problem:
+            problems.append(f"{name}: {problem}")
+    assert not problems, "\n".join(problems)
 
 
 def test_every_browser_gets_one_language(anonymous_client):
@@ -114,90 +134,7 @@ def test_every_browser_gets_one_language(anonymous_client):
     assert "Log in" in response.content.decode()
 
 
-def test_pages_of_an_owner(demo, analyse, client):
-    from predictions.models import Status
-
-    prediction = analyse()
-    for page in [*OWNER_PAGES, f"{prediction.get_absolute_url()}delete/"]:
-        response = client.get(page)
-        assert response.status_code == 200, page
-        check(response)
-    for status in Status:
-        type(prediction).objects.update(status=status)
-        check(client.get(prediction.get_absolute_url()))
-
-
-def test_new_token(client):
-    token = {"name": "notebook", "scope": "read", "days": "never"}
-    check(client.post("/account/tokens/", token))
-    check(client.post("/account/tokens/", {**token, "days": "-1"}))
-    check(client.get("/account/tokens/"))
-
-
-def test_second_factor(client, owner, anonymous_client):
-    from tests.pages.conftest import PASSWORD
-    from tests.support.totp import protect, totp
-
-    client.post("/accounts/reauthenticate/", {"password": PASSWORD})
-    check(client.get("/accounts/2fa/totp/activate/"))
-    check(client.post("/accounts/2fa/totp/activate/", {"code": "0"}))
-    secret, _codes = protect(owner)
-    pages = ("", "totp/deactivate/", "recovery-codes/", "recovery-codes/generate/")
-    for page in (*pages, "reauthenticate/"):
-        check(client.get(f"/accounts/2fa/{page}"))
-    anonymous_client.post("/accounts/login/", {"login": "ada", "password": PASSWORD})
-    check(anonymous_client.get("/accounts/2fa/authenticate/"))
-    check(anonymous_client.post("/accounts/2fa/authenticate/", {"code": "0"}))
-    check(anonymous_client.post("/accounts/2fa/authenticate/", {"code": totp(secret)}, follow=True))
-
-
-def test_erasing(client, queue, monkeypatch):
-    from emotionsite.accounts import erasure
-    from tests.pages.conftest import PASSWORD
-
-    monkeypatch.setattr(erasure, "SECONDS", -1)
-    queue(), queue()
-    check(client.post("/account/privacy/", {"days": "-1"}))
-    check(client.post("/account/delete/", {"password": "wrong"}))
-    check(client.post("/account/delete/", {"password": PASSWORD}))
-    check(client.get("/account/delete/"))
-    check(client.post("/account/delete/", {"go_on": "yes"}, follow=True))
-
-
-def test_refused_upload(client):
-    check(client.post("/"))
-
-
 class TestErrorPages:
-    def test_not_found(self, client):
-        response = client.get("/nothing/")
-        assert response.status_code == 404
-        check(response)
-
-    def test_csrf(self, db):
-        from django.test import Client
-
-        response = Client(enforce_csrf_checks=True).post("/accounts/login/")
-        assert response.status_code == 403
-        check(response)
-
-    def test_too_many_files(self, client, settings):
-        from django.core.files.uploadedfile import SimpleUploadedFile
-
-        settings.DATA_UPLOAD_MAX_NUMBER_FILES = 2
-        photos = [SimpleUploadedFile(f"{n}.jpg", b"x") for n in range(3)]
-        response = client.post("/", {"photos": photos})
-        assert response.status_code == 400
-        check(response)
-
-    def test_too_many_tries(self, anonymous_client, settings):
-        settings.ACCOUNT_RATE_LIMITS = {"signup": "1/m/ip"}
-        assert anonymous_client.post("/accounts/signup/").status_code == 200
-        response = anonymous_client.post("/accounts/signup/")
-        assert response.status_code == 429
-        check(response)
-        assert "Too many tries" in response.content.decode()
-
     @pytest.mark.parametrize("status", [400, 403, 404, 500, 503])
     def test_without_a_request(self, status):
         """Django renders these where nothing but the template may be at hand."""

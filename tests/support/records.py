@@ -15,12 +15,16 @@ def queue(user, content: bytes, name: str = "photo.jpg") -> Prediction:
     return services.submit(user, validate(ContentFile(content, name)), force=True)[0]
 
 
-def analyse(user, content: bytes, name: str = "photo.jpg") -> Prediction:
-    """Submit a photo and analyse it in this process."""
-    prediction = queue(user, content, name)
+def finish(prediction: Prediction) -> Prediction:
+    """Analyse what waits in this process."""
     tasks.analyse(str(prediction.pk))
     prediction.refresh_from_db()
     return prediction
+
+
+def analyse(user, content: bytes, name: str = "photo.jpg") -> Prediction:
+    """Submit a photo and analyse it in this process."""
+    return finish(queue(user, content, name))
 
 
 def publish(content: bytes, **fields) -> DemoImage:

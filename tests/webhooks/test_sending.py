@@ -211,7 +211,7 @@ class TestBadServers:
         url = start(behave)
         started = time.monotonic()
         answer = post(url)
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 5
         assert (answer.status, answer.error) == (status, error)
 
     def test_nobody_listens(self, start):
