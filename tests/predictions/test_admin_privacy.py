@@ -13,7 +13,7 @@ from tests.support import records
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis_server")]
 
 ALONE = {
-    "about": "The site opens them to nobody but you; whoever runs its machine could open them.",
+    "about": "The site opens them to nobody but you; whoever runs its machine could",
     "upload": "Only you see your photos",
     "visitor": "this site shows them to nobody but you",
 }
