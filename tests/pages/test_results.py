@@ -351,12 +351,19 @@ class TestActions:
         assert prediction.faces.get().correction == ""
 
 
-@pytest.mark.parametrize("code", ["unreadable_image", "worker_lost", "something_new"])
-def test_failure_is_explained(code, queue, page):
+@pytest.mark.parametrize(
+    ("code", "sentence"),
+    [
+        ("unreadable_image", "This picture is damaged or incomplete."),
+        ("worker_lost", "It broke."),
+        ("something_new", "It broke."),
+    ],
+)
+def test_failure_is_explained(code, sentence, queue, page):
     prediction = queue()
     type(prediction).objects.update(status="failed", error_code=code, error_detail="It broke.")
     html = page(prediction)
-    assert f"It broke. <code>{code}</code>" in html
+    assert f"{sentence} <code>{code}</code>" in html
     assert "Analyse again" in html
 
 

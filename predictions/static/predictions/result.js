@@ -3,7 +3,10 @@
 let hadFocus = false;
 
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {
-  if (detail.xhr.status === 404 && detail.requestConfig.elt.id === "result") detail.shouldSwap = true;
+  if (detail.xhr.status === 404 && detail.requestConfig.elt.id === "result") {
+    detail.shouldSwap = true;
+    detail.isError = false;
+  }
   hadFocus = detail.target.contains(document.activeElement);
 });
 
