@@ -2,8 +2,10 @@
 and without JavaScript."""
 
 import re
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.support.sessions import session
@@ -26,7 +28,7 @@ def grace(grace):
             name_key=name_key(photo.name),
             status="succeeded",
             label="sad" if number < 3 else "happy",
-            confidence=0.8,
+            confidence=0.9 if number == 2 else 0.8,
             unsure=False,
         )
         for number, photo in enumerate(photos)
@@ -39,8 +41,9 @@ def log_in(context: BrowserContext, user, address: str) -> Page:
     return context.new_page()
 
 
-def test_scrolling_loads_more_and_back_returns_to_the_place(context, grace, live_server):
+def test_scrolling_loads_more_and_back_returns_to_the_place(context, grace, live_server, width):
     page = log_in(context, grace, live_server.url)
+    page.set_viewport_size({"width": width, "height": 800})
     page.goto("/predictions/")
     cards = page.locator(".card")
     expect(cards).to_have_count(24)
@@ -83,18 +86,19 @@ def test_find_select_delete_undo(context, grace, live_server):
     expect(bar).not_to_be_visible()
     box.check()
     page.get_by_role("checkbox", name="Select Day 02.jpg").check()
-    with page.expect_download() as download:
-        bar.get_by_role("button", name="Export").click()
-    assert download.value.suggested_filename.endswith(".csv")
+    for kind in ("csv", "jsonl", "zip"):
+        bar.get_by_label("Format").select_option(kind)
+        with page.expect_download() as download:
+            bar.get_by_role("button", name="Export").click()
+        assert download.value.suggested_filename.endswith(f".{kind}")
 
     bar.get_by_role("button", name="Delete").click()
     expect(page.locator("#undo")).to_contain_text("2 photos deleted.")
     expect(page.locator("#announcer")).to_contain_text("undo this for ten seconds")
     expect(cards).to_have_count(1)
     undo = page.get_by_role("button", name="Undo")
-    undo.focus()
-    page.clock.fast_forward(11_000)
-    expect(undo).to_be_visible()
+    expect(undo).to_be_focused()
+    expect(undo).to_have_accessible_description("2 photos deleted.")
     page.keyboard.press("Enter")
     expect(page.get_by_text("2 photos are back.")).to_be_visible()
     expect(cards).to_have_count(3)
@@ -103,21 +107,59 @@ def test_find_select_delete_undo(context, grace, live_server):
     page.set_viewport_size({"width": 390, "height": 800})
     box.check()
     bar.get_by_role("button", name="Delete").click()
-    expect(undo).to_be_visible()
+    expect(undo).to_be_focused()
     page.clock.fast_forward(11_000)
     expect(undo).to_have_count(0)
+    expect(page.locator("#undo")).to_contain_text("deleted. This cannot be undone any more.")
+    expect(page.locator("main")).to_be_focused()
     expect(page.get_by_label("Sureness")).not_to_be_visible()
     page.get_by_text("Filter", exact=True).click()
     page.get_by_label("Sureness").select_option("unsure")
     expect(page.locator("#total")).to_have_text("No photo fits this choice.")
     page.go_back()
     expect(cards).to_have_count(2)
+    expect(page.get_by_label("Sureness")).to_have_value("")
+    page.get_by_role("checkbox", name="Select Day 02.jpg").check()
+    expect(page.locator("#announcer")).to_have_text("1 selected")
     page.get_by_role("link", name="Emotion: sad").click()
     expect(page).to_have_url(re.compile(r"/predictions/\?$"))
     expect(cards.nth(23)).to_be_attached()
     page.get_by_text("Filter", exact=True).click()
     page.get_by_label("From").fill("2020-01-01")
-    expect(page).to_have_url(re.compile(r"\?zone=[A-Z].*&since=2020-01-01$"))
+    expect(page).to_have_url(re.compile(r"\?since=2020-01-01$"))
+    page.get_by_label("Order").select_option("sure")
+    expect(cards.first).to_contain_text("Day 02.jpg")
+    page.get_by_label("File name contains").fill("day 05")
+    page.get_by_label("File name contains").press("Enter")
+    expect(page.locator("#total")).to_have_text("1 photo")
+
+
+def test_an_undo_that_comes_too_late_says_so(context, grace, live_server):
+    from predictions import removal
+    from predictions.models import Prediction
+
+    page = log_in(context, grace, live_server.url)
+    page.goto("/predictions/?name=day+05")
+    page.get_by_role("checkbox", name="Select Day 05.jpg").check()
+    page.get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("button", name="Undo")).to_be_focused()
+    removed = Prediction.objects.exclude(removed_at=None)
+    removed.update(removed_at=timezone.now() - timedelta(minutes=1))
+    removal.purge()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("It is too late for 1 photo: it is deleted for good.")).to_be_visible()
+
+
+def test_the_server_learns_the_zone_of_the_reader(context, grace, live_server):
+    page = log_in(context, grace, live_server.url)
+    zone = {"timezoneId": "Pacific/Auckland"}
+    context.new_cdp_session(page).send("Emulation.setTimezoneOverride", zone)
+    page.goto("/")
+    [cookie] = [cookie for cookie in context.cookies() if cookie["name"] == "timezone"]
+    assert cookie["value"] == "Pacific/Auckland"
+    assert cookie["sameSite"] == "Lax"
+    html = context.request.get("/predictions/").text()
+    assert re.search(r"\d\d:\d\d NZ[SD]T</time>", html)
 
 
 def test_without_javascript(browser, grace, live_server, static_files):

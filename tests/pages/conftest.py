@@ -10,6 +10,21 @@ from django.test import Client
 
 PASSWORD = "correct horse battery"
 
+ACCOUNTS = ("login", "signup", "inactive", "confirm-email", "confirm-email/nonsense")
+RESETS = ("", "done/", "key/done/", "key/1-nonsense/")
+VISITOR_PAGES = [
+    *("/", "/gallery/", "/gallery/a-smile/", "/about/"),
+    *(f"/accounts/{page}/" for page in ACCOUNTS),
+    *(f"/accounts/password/reset/{page}" for page in RESETS),
+]
+OWNER_PAGES = [
+    *("/", "/predictions/", "/predictions/?emotion=fear", "/insights/"),
+    "/predictions/?select=all&name=a&sort=size",
+    *(f"/account/{page}" for page in ("", "tokens/", "privacy/", "erase/", "delete/", "webhooks/")),
+    *(f"/accounts/{page}/" for page in ("2fa", "email", "password/change", "password/reset")),
+    *("/accounts/logout/", "/accounts/reauthenticate/"),
+]
+
 
 def make_user(username: str):
     from emotionsite.accounts.models import User

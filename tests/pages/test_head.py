@@ -7,7 +7,7 @@ import pytest
 from django.conf import settings as site
 from PIL import Image
 
-from tests.pages.test_markup import OWNER_PAGES, VISITOR_PAGES
+from tests.pages.conftest import OWNER_PAGES, VISITOR_PAGES
 
 
 def head(response) -> str:

@@ -11,20 +11,7 @@ from pathlib import Path
 
 import pytest
 
-ACCOUNTS = ("login", "signup", "inactive", "confirm-email", "confirm-email/nonsense")
-RESETS = ("", "done/", "key/done/", "key/1-nonsense/")
-VISITOR_PAGES = [
-    *("/", "/gallery/", "/gallery/a-smile/", "/about/", "/nothing/"),
-    *(f"/accounts/{page}/" for page in ACCOUNTS),
-    *(f"/accounts/password/reset/{page}" for page in RESETS),
-]
-OWNER_PAGES = [
-    *("/", "/predictions/", "/predictions/?emotion=fear", "/insights/"),
-    "/predictions/?select=all&name=a&sort=size",
-    *(f"/account/{page}" for page in ("", "tokens/", "privacy/", "erase/", "delete/", "webhooks/")),
-    *(f"/accounts/{page}/" for page in ("2fa", "email", "password/change", "password/reset")),
-    *("/accounts/logout/", "/accounts/reauthenticate/"),
-]
+from tests.pages.conftest import OWNER_PAGES, VISITOR_PAGES
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 SPOKEN = {"alt", "aria-label", "placeholder", "title", "content"}
@@ -97,7 +84,7 @@ def allowed(settings) -> set[str]:
 
 
 def test_pages_of_a_visitor(demo, anonymous_client, made_up_language, allowed):
-    for page in VISITOR_PAGES:
+    for page in [*VISITOR_PAGES, "/nothing/"]:
         html = anonymous_client.get(page).content.decode()
         assert "⟦" in html, page
         assert untranslated(html, allowed) == set(), page
