@@ -153,7 +153,6 @@ class TestDownload:
         response = client.get("/account/download/", {"ticket": ticket})
         assert "on its way" in client.get(progress, headers=HTMX).text
         b"".join(response.streaming_content)
-        response.close()
         assert "complete" in client.get(progress, headers=HTMX).text
 
     def test_waits_while_others_take_theirs(self, client, anonymous_client):
