@@ -4,6 +4,9 @@ from django.conf import settings
 from django.http import HttpRequest
 
 
-def privacy(request: HttpRequest) -> dict[str, bool]:
-    """Tell who may open a photo, so that no page promises more than the operator keeps."""
-    return {"staff_sees_photos": settings.STAFF_SEES_PHOTOS}
+def choices(request: HttpRequest) -> dict[str, bool]:
+    """Tell what the operator chose, so that no page promises more than is kept."""
+    return {
+        "staff_sees_photos": settings.STAFF_SEES_PHOTOS,
+        "signup_open": settings.SIGNUP_OPEN,
+    }

@@ -33,7 +33,7 @@ def home(request: HttpRequest) -> HttpResponse:
 def _front_page(request: HttpRequest) -> HttpResponse:
     gallery = list(DemoImage.objects.published())
     hero = next((demo for demo in gallery if demo.prediction.label), None)
-    context = {"gallery": gallery, "hero": hero, "signup_open": settings.SIGNUP_OPEN}
+    context = {"gallery": gallery, "hero": hero}
     if hero is not None:
         context |= faces_context(hero.prediction, None)
     return render(request, "home.html", context)

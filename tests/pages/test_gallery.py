@@ -13,13 +13,27 @@ def test_front_page_of_a_visitor(demo, anonymous_client):
     assert html.count('class="number"') == 7  # The first picture with a face, bars and all.
 
 
+def test_a_picture_is_asked_for_again_and_gone_from_caches_when_withdrawn(demo, anonymous_client):
+    address = "/gallery/a-smile/thumbnail/"
+    response = anonymous_client.get(address)
+    assert response.getvalue()
+    assert response["Cache-Control"] == "public, max-age=60"
+    again = anonymous_client.get(address, headers={"If-None-Match": response["ETag"]})
+    assert (again.status_code, again["ETag"]) == (304, response["ETag"])
+    demo.is_published = False
+    demo.save()
+    again = anonymous_client.get(address, headers={"If-None-Match": response["ETag"]})
+    assert again.status_code == 404
+
+
 def test_front_page_without_a_gallery(anonymous_client):
     assert anonymous_client.get("/").status_code == 200
 
 
 def test_closed_sign_up_is_not_offered(anonymous_client, settings):
     settings.SIGNUP_OPEN = False
-    assert "/accounts/signup/" not in anonymous_client.get("/").content.decode()
+    for page in ("/", "/accounts/login/"):
+        assert "/accounts/signup/" not in anonymous_client.get(page).content.decode()
     html = anonymous_client.get("/accounts/signup/").content.decode()
     assert "Sign-up is closed" in html
     assert "<form" not in html
