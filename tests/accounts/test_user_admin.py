@@ -3,6 +3,7 @@
 import pytest
 from django.core import mail
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
@@ -119,8 +120,9 @@ class TestWhatStaffDoToALogIn:
         assert ada.check_password("correct horse battery")
         assert not ada.staff_acts.exists(), "nothing has changed"
 
-    def test_a_password_that_staff_set_is_told(self, set_password, ada, client):
+    def test_a_password_that_staff_set_is_told(self, set_password, ada):
         set_password()
+        client = Client()
         ada.refresh_from_db()
         assert ada.check_password("x9!kfjRq")
         for _visit in range(2):  # The first of them may be somebody else's.

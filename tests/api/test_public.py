@@ -189,8 +189,9 @@ def test_the_documentation_comes_from_this_host_under_the_sites_own_policy(visit
     assert "unsafe" not in policy
     html = page.content.decode()
     addresses = re.findall(r'(?:src|href)="([^"]+)"', html)
-    assert len(addresses) == 4
-    assert all(address.startswith("/") and address[1] != "/" for address in addresses)
+    assert "/" in addresses, "the way back"
+    assert html.count("<h1") == 1
+    assert all(re.match("/(?!/)", address) for address in addresses)
     assert not re.search(r"<style|<script(?! src=)|\son\w+=", html)
     script = visitor.get(addresses[-1])
     assert script["Content-Type"].startswith("application/javascript")

@@ -1,6 +1,7 @@
 """What an operator sees of the work: the panel, the filters, and what each of the staff may see."""
 
 import os
+import re
 import signal
 import time
 from datetime import timedelta
@@ -14,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from predictions import removal, services
-from predictions.admin import work
+from predictions.admin import actions, work
 from predictions.models import Prediction, Status
 from tests.support import records
 
@@ -83,6 +84,22 @@ def test_records_are_filtered_by_network_and_error(admin_client, queue):
     assert listed(admin_client, model_version="2026.1") == {old}
     assert listed(admin_client, error_code="timed_out") == {failed}
     assert listed(admin_client, status__exact="failed") == {failed}
+    page = admin_client.get(reverse(LIST)).content.decode()
+    assert '<a href="?error_code=timed_out">' in re.sub(r"\s+", " ", page)
+    assert not re.search(r'<a href="[^"]*">\s*</a>', page), "a link without a name"
+
+
+def test_an_action_on_very_many_takes_the_first(admin_client, queue, monkeypatch):
+    monkeypatch.setattr(actions, "AT_ONCE", 2)
+    for _ in range(3):
+        queue()
+    form = {"action": "cancel", "_selected_action": list(Prediction.objects.values_list("pk"))}
+    form["_selected_action"] = [pk for (pk,) in form["_selected_action"]]
+    page = admin_client.post(reverse(LIST), form, follow=True)
+    said = [str(message) for message in page.context["messages"]]
+    assert said[0] == "2 predictions canceled."
+    assert said[1].startswith("Only the first 2 of those")
+    assert Prediction.objects.filter(status=Status.CANCELED).count() == 2
 
 
 def test_list_asks_no_more_for_more_records(admin_client, owner, queue, astronaut):
@@ -127,7 +144,8 @@ def test_panel_counts_what_waits_failed_and_is_stored(admin_client, owner, queue
     assert (seen["succeeded"], seen["failed"]) == (1, 1)
     assert dict(seen["failures"]) == {"timed_out": 1, "unreadable_image": 1}
     assert seen["photos"] == 6, "of one nothing is stored any more"
-    assert seen["bytes"] > answered.photo.bytes
+    assert seen["uploaded"] > answered.photo.bytes
+    assert seen["size"] > answered.photo.stored_bytes > 0
     assert seen["free"] > 0
     queues = {queue.name: queue for queue in seen["queues"]}
     assert set(queues) == {"celery", "deliveries", "explanations"}

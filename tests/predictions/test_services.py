@@ -81,6 +81,35 @@ def test_completed_photo_keeps_clean_copies_only(owner, astronaut, analyser, sub
     assert not prediction.photo.upload
 
 
+def test_what_is_stored_is_counted(owner, astronaut, analyser, submit, storage):
+    def on_disk() -> int:
+        return sum(path.stat().st_size for path in storage.rglob("*") if path.is_file())
+
+    prediction = submit(owner, astronaut)
+    assert Photo.objects.get().stored_bytes == on_disk() == len(astronaut)
+    assert finish(analyser, services.claim(str(prediction.pk)))
+    photo = Photo.objects.get()
+    assert photo.stored_bytes == on_disk() < photo.bytes
+    prediction.delete()
+    photo = submit(owner, astronaut, keep_photo=False).photo
+    services.cancel(photo.prediction)
+    assert Photo.objects.get().stored_bytes == on_disk() == 0
+
+
+def test_photos_of_before_are_measured(owner, make_image, analyser, submit):
+    from importlib import import_module
+
+    from django.apps import apps
+
+    prediction = submit(owner, make_image())
+    assert finish(analyser, services.claim(str(prediction.pk)))
+    submit(owner, make_image("PNG"))
+    known = list(Photo.objects.order_by("pk").values_list("stored_bytes", flat=True))
+    Photo.objects.update(stored_bytes=0)
+    import_module("predictions.migrations.0008_stored_bytes").measure(apps, None)
+    assert list(Photo.objects.order_by("pk").values_list("stored_bytes", flat=True)) == known
+
+
 def test_stored_names_hold_nothing_of_the_users_name(
     owner, make_image, analyser, stored_files, storage
 ):
