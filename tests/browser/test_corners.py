@@ -21,14 +21,15 @@ pytestmark = pytest.mark.usefixtures("nobody_else_works", "redis_server")
 
 
 @pytest.fixture
-def screen(browser, live_server, grace, width: int):
-    """The page of a user; a narrow screen is that of a phone, which is touched."""
+def screen(request, browser, live_server, grace, width: int):
+    """The page of a user; with the parameter "phone" the screen is touched."""
+    is_phone = getattr(request, "param", "") == "phone"
     context = browser.new_context(
         base_url=live_server.url,
         locale="en-GB",
         viewport={"width": width, "height": 800},
-        has_touch=width == 390,
-        is_mobile=width == 390,
+        has_touch=is_phone,
+        is_mobile=is_phone,
     )
     context.set_default_timeout(PATIENCE)
     context.add_cookies([session(grace, live_server.url)])
@@ -165,7 +166,7 @@ def test_password_and_address_are_changed(screen: Page, grace, mailoutbox):
     assert grace.emailaddress_set.get(email="ada@example.org").verified
 
 
-@pytest.mark.parametrize("width", [390], indirect=True)
+@pytest.mark.parametrize(("width", "screen"), [(390, "phone")], indirect=True)
 def test_the_camera_of_the_phone_is_offered(screen: Page, make_image):
     page = screen
     page.goto("/")

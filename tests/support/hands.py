@@ -16,6 +16,9 @@ FOCUS_IS_SHOWN = """element => [element, ...(element.labels ?? [])].some(shown =
     return outlined && bottom > 0 && top < innerHeight;
 })"""
 
+STEPS_TO = """(list, word) =>
+    [...list.options].findIndex(option => option.text === word) - list.selectedIndex"""
+
 
 def by_keyboard(page: Page) -> bool:
     return page.viewport_size["width"] < NARROW
@@ -54,10 +57,12 @@ def write(target: Locator, text: str) -> None:
 
 
 def choose(target: Locator, word: str) -> None:
-    """Choose from a list what is called so."""
+    """Choose from a list what is called so; arrows need no haste, as typing its letters would."""
     if by_keyboard(target.page):
         reach(target)
-        target.page.keyboard.type(word)
+        steps = target.evaluate(STEPS_TO, word)
+        for _ in range(abs(steps)):
+            target.page.keyboard.press("ArrowDown" if steps > 0 else "ArrowUp")
     else:
         target.select_option(label=word)
 
