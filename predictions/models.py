@@ -225,11 +225,7 @@ class Face(models.Model):
                 name="face_corrected",
             ),
             # The main face's label is also that of the prediction; this finds the others.
-            models.Index(
-                fields=["prediction", "label"],
-                condition=models.Q(index__gt=0),
-                name="face_other",
-            ),
+            models.Index(fields=["label", "index", "prediction"], name="face_other"),
         ]
 
     def __str__(self) -> str:

@@ -7,11 +7,7 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AddIndex(
             model_name="face",
-            index=models.Index(
-                condition=models.Q(("index__gt", 0)),
-                fields=["prediction", "label"],
-                name="face_other",
-            ),
+            index=models.Index(fields=["label", "index", "prediction"], name="face_other"),
         ),
         migrations.RemoveIndex(model_name="prediction", name="prediction_unfinished"),
         migrations.AddIndex(

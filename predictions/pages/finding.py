@@ -116,9 +116,9 @@ class HistoryFilter(forms.Form):
         if emotion == "none":
             predictions = predictions.filter(status=Status.SUCCEEDED, label="")
         elif emotion:
-            others = Face.objects.filter(prediction=OuterRef("pk"), index__gt=0, label=emotion)
+            others = Face.objects.filter(label=emotion, index__gt=0)
             # While a photo is analysed again, the faces of its old answer are still there.
-            any_other = Q(Exists(others), status=Status.SUCCEEDED)
+            any_other = Q(pk__in=others.values("prediction"), status=Status.SUCCEEDED)
             predictions = predictions.filter(Q(label=emotion) | any_other)
         if status == "unfinished":
             predictions = predictions.filter(status__in=UNFINISHED)
