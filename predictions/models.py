@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from mlcore.labels import EMOJI, LABELS
 
-LABEL_CHOICES = [(label, label) for label in LABELS]
+LABEL_CHOICES = [(label, _(label)) for label in LABELS]
 
 
 def name_key(name: str) -> str:
@@ -76,11 +76,11 @@ class Photo(models.Model):
 
 
 class Status(models.TextChoices):
-    QUEUED = "queued"
-    RUNNING = "running"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELED = "canceled"
+    QUEUED = "queued", _("Queued")
+    RUNNING = "running", _("Running")
+    SUCCEEDED = "succeeded", _("Succeeded")
+    FAILED = "failed", _("Failed")
+    CANCELED = "canceled", _("Canceled")
 
 
 UNFINISHED = (Status.QUEUED, Status.RUNNING)

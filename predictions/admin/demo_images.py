@@ -23,6 +23,7 @@ from predictions.uploads import ACCEPT, UploadError, validate
 
 class DemoImageForm(forms.ModelForm):
     picture = forms.FileField(
+        label=gettext_lazy("Picture"),
         required=False,
         allow_empty_file=True,
         widget=forms.FileInput(attrs={"accept": ACCEPT}),

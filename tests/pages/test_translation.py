@@ -106,6 +106,42 @@ def test_pages_of_an_owner(demo, analyse, client, made_up_language, allowed):
     assert untranslated(html, allowed) == set()
 
 
+def test_why_a_photo_failed(queue, client, made_up_language, allowed):
+    from predictions.tasks import OUR_FAULT
+
+    prediction = queue()
+    for code, detail in (*OUR_FAULT.items(), ("unreadable_image", "This picture is damaged.")):
+        failed = {"status": "failed", "error_code": code, "error_detail": detail}
+        type(prediction).objects.update(**failed)
+        html = client.get(prediction.get_absolute_url()).content.decode()
+        assert untranslated(html, allowed) == set(), code
+
+
+def test_pages_of_the_staff(demo, queue, client, owner, settings, made_up_language, allowed):
+    from predictions.models import DemoImage, Photo, Prediction
+
+    type(owner).objects.update(is_staff=True, is_superuser=True)
+    settings.EMAIL_URL = "smtp://mail.example.org"
+    queue()
+    allowed |= {"search", "true", "false"}  # Pictures of Django's own lists.
+    for model in (DemoImage, Prediction, Photo, type(owner)):
+        # Columns are called as the fields are.
+        names = [field.verbose_name for field in model._meta.fields]
+        names += [model._meta.verbose_name, model._meta.verbose_name_plural]
+        allowed |= set(re.findall("[A-Za-z]{2,}", " ".join(map(str, names)).lower()))
+    for page in (
+        "predictions/prediction/work/",
+        "predictions/prediction/",
+        "predictions/demoimage/",
+        "predictions/demoimage/add/",
+        "predictions/demoimage/several/",
+        f"accounts/user/{owner.pk}/password/",
+    ):
+        html = client.get(f"/admin/{page}").content.decode()
+        words = untranslated(html, allowed)
+        assert [word for word in words if word.lower() not in allowed] == [], page
+
+
 def test_error_pages(made_up_language, allowed):
     from django.template.loader import render_to_string
 
