@@ -1,11 +1,13 @@
 """The account, at a desk and on a phone: a token for a program, the second factor, and leaving."""
 
 import json
+import re
 import zipfile
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.core import mail
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.support.hands import act, choose, write
@@ -154,3 +156,36 @@ def test_second_factor_then_everything_is_taken_along_and_erased(
         act(page.get_by_role("link", name="Download the receipt"))
     assert json.loads(read(download).read_text())["erased"]["photos"] == 3
     assert not Photo.objects.exists()
+
+
+def test_who_signs_up_verifies_the_address_while_sign_up_is_open(
+    page: Page, live_server, transactional_db, settings, width
+):
+    settings.EMAIL_URL = "smtp://mail.example.org"
+    settings.ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto("/accounts/login/")
+    act(page.get_by_role("link", name="Sign up"))
+    write(page.get_by_label("Username"), "grace")
+    write(page.get_by_label("Email"), "grace@example.org")
+    for field in page.locator("[type=password]").all():
+        write(field, PASSWORD)
+    act(page.get_by_role("button", name="Sign up"))
+    expect(page.get_by_role("heading", name="Verify your address")).to_be_visible()
+    assert_fits_and_is_accessible(page, "dark")
+    log_in(page)
+    expect(page.get_by_role("heading", name="Verify your address")).to_be_visible()
+
+    page.goto(re.search(r"http://\S+", mail.outbox[0].body)[0])
+    expect(page.get_by_text("grace@example.org is the address of grace")).to_be_visible()
+    act(page.get_by_role("button", name="Yes, this is right"))
+    log_in(page)
+    expect(page.get_by_role("heading", name="Account")).to_be_visible()
+    log_out(page)
+
+    settings.SIGNUP_OPEN = False
+    page.goto("/accounts/login/")
+    expect(page.get_by_role("link", name="Sign up")).to_have_count(0)
+    page.goto("/accounts/signup/")
+    expect(page.get_by_role("heading", name="Sign-up is closed")).to_be_visible()
+    assert_fits_and_is_accessible(page, "light")

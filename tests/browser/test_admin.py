@@ -1,10 +1,14 @@
-"""Curating the gallery in a real browser, under the site's content security policy."""
+"""Curating the gallery and looking after the work in a real browser, under the site's policy."""
 
 import pytest
-from playwright.sync_api import Page, expect
+from django.template.defaultfilters import filesizeformat
+from playwright.sync_api import Locator, Page, expect
 
 from emotionsite.accounts.models import User
-from predictions.models import DemoImage, Prediction
+from predictions import services
+from predictions.models import DemoImage, Prediction, Status
+from tests.support import records
+from tests.support.hands import STEPS_TO
 from tests.support.sessions import session
 from tests.support.waiting import wait_until
 
@@ -133,6 +137,64 @@ def test_admin_adds_several_pictures_and_puts_them_in_order(
     page.goto("/admin/predictions/demoimage/?o=2")
     expect(titles).to_have_text(["One", "Three", "Two"])
     expect(page.locator(".order-tools")).to_have_count(0)
+
+
+def test_staff_looks_after_the_work(
+    redis_server, nobody_else_works, staff_page: Page, grace, make_image, storage, width
+):
+    """By mouse at a desk, and by keyboard on a small window."""
+    page = staff_page
+    page.set_viewport_size({"width": width, "height": 800})
+    failed = records.queue(grace, make_image())
+    services.fail(services.claim(str(failed.pk)), "timed_out", "The analysis took too long.")
+    other = records.queue(grace, make_image(size=(90, 60)))
+
+    def use(element: Locator, key: str = "Enter") -> None:
+        if width == 1280:
+            element.click()
+        else:
+            element.press(key)
+
+    def act(name: str) -> None:
+        choice = page.get_by_label("Action:")
+        if width == 1280:
+            choice.select_option(label=name)
+        else:
+            for _step in range(choice.evaluate(STEPS_TO, name)):
+                choice.press("ArrowDown")
+        use(page.get_by_role("button", name="Go"))
+
+    def fits() -> None:
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+    page.goto("/admin/")
+    work = page.get_by_role("region", name="Work")
+    expect(work.get_by_role("row", name="timed_out 1")).to_be_visible()
+    fits()
+    use(work.get_by_role("link", name="timed_out"))
+    rows = page.locator("#result_list tbody tr")
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text("grace")
+    fits()
+    use(rows.get_by_role("checkbox"), "Space")
+    act("Analyse again")
+    expect(page.locator(".messagelist")).to_contain_text("1 prediction queued.")
+    expect(rows).to_have_count(0)
+
+    page.goto("/admin/predictions/prediction/")
+    filters = page.locator("#changelist-filter")
+    use(filters.get_by_role("link", name="queued"))
+    use(filters.get_by_role("link", name="The last hour"))
+    expect(rows).to_have_count(2)
+    use(page.locator("#action-toggle"), "Space")
+    act("Cancel")
+    expect(page.locator(".messagelist")).to_contain_text("2 predictions canceled.")
+    assert {p.status for p in Prediction.objects.all()} == {Status.CANCELED}
+
+    size = filesizeformat(sum(p.photo.stored_bytes for p in (failed, other)))
+    page.goto("/admin/accounts/user/")
+    expect(page.get_by_role("row", name="grace").locator(".field-size")).to_have_text(size)
+    fits()
 
 
 @pytest.mark.parametrize(
