@@ -242,6 +242,8 @@ ACCOUNT_USERNAME_MIN_LENGTH = 3
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 # A link to a new password goes to one's address: to change that takes the password, too.
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
+# No code by mail: it would prove less than the password and, without EMAIL_URL, never arrive.
+ACCOUNT_REAUTHENTICATION_METHODS = ["password", "mfa"]
 
 # Mail: without EMAIL_URL messages go to the log, so that a password can be reset on a laptop.
 # Where mail arrives, an address is verified before its first log-in: links to new passwords are

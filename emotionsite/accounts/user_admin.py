@@ -83,10 +83,12 @@ class StoringUserAdmin(UserAdmin):
         (None, {"classes": ("wide",), "fields": ("usable_password", "password1", "password2")}),
     )
     readonly_fields = ("photos", "size", "size_as_uploaded")
+    filter_horizontal = ()  # Its two lists are not named as screen readers want it.
 
     def get_readonly_fields(self, request, obj=None):
-        # A link to a new password goes to this address.
-        return (*self.readonly_fields, "email") if obj else self.readonly_fields
+        # A link to a new password goes to this address; the days are what happened.
+        own = ("email", "last_login", "date_joined") if obj else ()
+        return (*self.readonly_fields, *own)
 
     def user_change_password(self, request: HttpRequest, id: str, form_url="") -> HttpResponse:
         """Send a link to a new password; only where none arrives, staff set one."""

@@ -88,8 +88,13 @@ class DemoImageAdmin(admin.ModelAdmin):
     list_per_page = 500  # What is on one page is put in order by dragging.
 
     class Media:
-        css = {"all": ("predictions/admin.css",)}
         js = (forms.Script("predictions/order.js", type="module"),)
+
+    def formfield_for_dbfield(self, db_field, request, **kwargs):
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if db_field.name == "position":
+            field.widget.attrs["aria-label"] = field.label  # In the list only a column is named.
+        return field
 
     def get_fields(self, request, obj=None):
         return (

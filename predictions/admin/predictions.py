@@ -67,9 +67,6 @@ class PredictionAdmin(ReadOnlyAdmin):
     inlines = (FaceInline,)
     actions = ("analyse_again", "cancel")
 
-    class Media:
-        css = {"all": ("predictions/admin.css",)}
-
     def has_control_permission(self, request) -> bool:
         """Whether this person may queue and cancel work, though nobody may edit a record."""
         return request.user.has_perm("predictions.change_prediction")

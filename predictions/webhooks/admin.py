@@ -4,6 +4,7 @@ from urllib.parse import urlsplit
 
 from django.contrib import admin, messages
 
+from predictions.admin.filters import GivenValuesFilter
 from predictions.admin.read_only import ReadOnlyAdmin
 from predictions.webhooks.models import Webhook
 
@@ -11,7 +12,7 @@ from predictions.webhooks.models import Webhook
 @admin.register(Webhook)
 class WebhookAdmin(ReadOnlyAdmin):
     list_display = ("created_at", "owner", "host", "is_active", "off_reason", "given_up")
-    list_filter = ("is_active", "off_reason")
+    list_filter = ("is_active", ("off_reason", GivenValuesFilter))
     list_select_related = ("owner",)
     search_fields = ("owner__username", "owner__email")
     fields = readonly_fields = ("id", *list_display)

@@ -48,7 +48,9 @@ def run_schemathesis(no_limits, web, redis_server, tmp_path: Path):
             *(Path(sys.executable).with_name("schemathesis"), "--config-file", config, "run"),
             f"http://{host}:{port}/api/v1/schema/?format=json",
             *("--checks", "all", "--max-examples", EXAMPLES, "--seed", "1", "--no-color"),
-            *("--generation-database", "none", "--request-timeout", "30"),
+            *("--generation-database", "none"),
+            # No worker draws explanations here: some requests wait for as long as they may.
+            *("--request-timeout", "60", "--max-response-time", "45"),
             *(("--header", f"Authorization: Token {token}") if token else ()),
             *options,
         ]

@@ -124,6 +124,7 @@ def test_pages_of_the_staff(demo, queue, client, owner, settings, made_up_langua
     settings.EMAIL_URL = "smtp://mail.example.org"
     queue()
     allowed |= {"search", "true", "false"}  # Pictures of Django's own lists.
+    allowed |= {"celery", *(route["queue"] for route in settings.CELERY_TASK_ROUTES.values())}
     for model in (DemoImage, Prediction, Photo, type(owner)):
         # Columns are called as the fields are.
         names = [field.verbose_name for field in model._meta.fields]
