@@ -20,7 +20,7 @@ from urllib.parse import urlencode
 LONGEST = 0.2
 """Seconds for one view, at the median."""
 
-LONGEST_DEED = 0.5
+LONGEST_DEED = 1.0
 """Seconds for what reads or changes many records, at the median."""
 
 REPEATS = 5
