@@ -44,7 +44,7 @@ class Worker:
         self._command = command
         self._processes = Processes()
 
-    def start(self, timeout: float = 60) -> None:
+    def start(self, timeout: float = 180) -> None:
         """Start it if it does not run; return when it takes tasks."""
         if "worker" in self._processes:
             return
@@ -65,7 +65,7 @@ class Worker:
         """End it at once, whatever it is doing."""
         self._processes.stop("worker", with_signal=SIGKILL)
 
-    def finish(self, timeout: float = 30) -> None:
+    def finish(self, timeout: float = 90) -> None:
         """Empty the queue and wait until nothing is being worked on."""
         app.control.purge()
         deadline = time.monotonic() + timeout
