@@ -81,7 +81,7 @@ def test_too_small_picture_is_refused(client, make_image, storage):
 def test_form_without_a_file_asks_for_one(client, storage):
     response = client.post("/")
     assert response.status_code == 422
-    assert "<code>no_file</code>" in response.content.decode()
+    assert "Choose at least one photo first." in response.content.decode()
     assert client.post("/uploads/").status_code == 422
     assert_nothing_kept(storage)
 
