@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 from predictions import removal
 from predictions.models import Prediction
 from predictions.pages.finding import HistoryFilter
+from predictions.pages.stepping import remember
 
 PER_PAGE = 24
 MOST_PAGES = 10
@@ -27,6 +28,7 @@ def history(request: HttpRequest) -> HttpResponse:
     was reached by scrolling; of what comes by scrolling, send the last page only."""
     form = HistoryFilter(request.GET)
     form.is_valid()
+    remember(request, form)
     # Ids are counted and skipped within an index; only the rows that are shown are read.
     pages = Paginator(
         form.narrow(Prediction.objects.for_user(request.user)).values_list("pk", flat=True),

@@ -5,7 +5,6 @@ from datetime import timedelta
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -22,6 +21,7 @@ from predictions.pages.earlier import changes
 from predictions.pages.explaining import Look, look_at
 from predictions.pages.forms import CorrectionForm
 from predictions.pages.measured import by_class, figures
+from predictions.pages.stepping import last_seen, neighbours
 from predictions.pages.wording import other_network, track_record
 
 STOP_POLLING = 286
@@ -73,20 +73,11 @@ def faces_context(prediction: Prediction, number: str | None) -> dict:
     }
 
 
-def _neighbours(prediction: Prediction) -> dict:
-    """Return the newer and the older record of the owner's history."""
-    mine = Prediction.objects.filter(owner=prediction.owner_id, removed_at=None)
-    mine = mine.only("id", "created_at")
-    at, pk = prediction.created_at, prediction.pk
-    newer = mine.filter(Q(created_at__gt=at) | Q(created_at=at, id__gt=pk))
-    older = mine.filter(Q(created_at__lt=at) | Q(created_at=at, id__lt=pk))
-    return {"newer": newer.order_by("created_at", "id").first(), "older": older.first()}
-
-
-def _own_context(prediction: Prediction, number: str | None) -> dict:
+def _own_context(request: HttpRequest, prediction: Prediction, number: str | None) -> dict:
     """Return what the page of a user's own result needs, with other networks' answers and its
     neighbours in the history."""
-    context = faces_context(prediction, number) | _neighbours(prediction)
+    context = faces_context(prediction, number)
+    context["steps"] = neighbours(request, prediction)
     context["earlier"] = changes(prediction, context["faces"], context["face"])
     context["poll_milliseconds"] = poll_milliseconds(prediction)
     return context
@@ -96,7 +87,7 @@ def _own_context(prediction: Prediction, number: str | None) -> dict:
 @login_required
 def detail(request: HttpRequest, pk) -> HttpResponse:
     prediction = owned(request, pk)
-    context = _own_context(prediction, request.GET.get("face"))
+    context = _own_context(request, prediction, request.GET.get("face"))
     if "look" in request.GET:
         context["look"] = _look(request, context)
     return render(request, "predictions/detail.html", context)
@@ -117,7 +108,7 @@ def progress(request: HttpRequest, pk) -> HttpResponse:
     seen = request.GET.get("seen", "")
     if seen == f"{prediction.status}-{wait}":
         return HttpResponse(status=204)
-    context = _own_context(prediction, None) | {"poll_milliseconds": wait}
+    context = _own_context(request, prediction, None) | {"poll_milliseconds": wait}
     status = STOP_POLLING if prediction.is_finished else 200
     context["announce"] = not seen.startswith(prediction.status)
     return render(request, "predictions/_result.html", context, status=status)
@@ -132,7 +123,7 @@ def explanation(request: HttpRequest, pk, number: int) -> HttpResponse:
     prediction = Prediction.objects.for_user(request.user).filter(pk=pk).first()
     if prediction is None or not prediction.faces.filter(index=number - 1).exists():
         return HttpResponse(status=404, headers={"HX-Refresh": "true"})
-    context = _own_context(prediction, str(number))
+    context = _own_context(request, prediction, str(number))
     look = _look(request, context)
     if look is None:
         return HttpResponse(status=STOP_POLLING, headers={"HX-Refresh": "true"})
@@ -150,7 +141,7 @@ def delete(request: HttpRequest, pk) -> HttpResponse:
     if request.method != "POST":
         return render(request, "predictions/delete.html", {"prediction": prediction})
     removal.remove(Prediction.objects.for_user(request.user).filter(pk=pk))
-    return redirect("prediction-list")
+    return redirect(last_seen(request))
 
 
 @action

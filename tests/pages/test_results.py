@@ -239,7 +239,7 @@ class TestActions:
     def test_a_deleted_photo_is_no_neighbour(self, queue, client):
         older, deleted, newer = queue(), queue(), queue()
         client.post(f"{deleted.get_absolute_url()}delete/")
-        assert client.get(newer.get_absolute_url()).context["older"] == older
+        assert client.get(newer.get_absolute_url()).context["steps"]["next"] == older
 
     def test_correction(self, analyse, client):
         prediction = analyse()
@@ -299,6 +299,57 @@ def test_neighbours(queue, page, stranger_client):
     assert f'rel="next" href="{oldest.get_absolute_url()}"' in html
     assert 'rel="prev"' not in page(newest)
     assert 'rel="next"' not in page(oldest)
+
+
+@pytest.fixture
+def led(client):
+    """A function that follows the links of result pages from one on, and returns their paths."""
+
+    def follow(path: str, rel: str) -> list[str]:
+        passed = []
+        while link := re.search(rf'rel="{rel}" href="([^"]+)"', client.get(path).content.decode()):
+            path = link[1]
+            passed.append(path)
+        return passed
+
+    return follow
+
+
+@pytest.mark.parametrize("sort", ["", "oldest", "sure", "unsure", "name"])
+@pytest.mark.parametrize("narrowed", [{}, {"emotion": "sad"}])
+def test_one_steps_through_the_list_that_was_last_seen(client, queue, led, sort, narrowed):
+    from predictions.models import Prediction
+
+    labels = ["fear", "sad", "sad", "fear", "sad", "sad"]
+    confidences = [0.5, None, 0.9, 0.5, None, 0.2]
+    for confidence, name, label in zip(confidences, "babcaa", labels, strict=True):
+        Prediction.objects.filter(pk=queue().pk).update(
+            confidence=confidence, name_key=name, label=label
+        )
+    listed = re.findall(
+        r'id="link-[^"]+" href="([^"]+)"',
+        client.get("/predictions/", {"sort": sort, **narrowed}).content.decode(),
+    )
+    assert len(listed) == (4 if narrowed else 6)
+    assert led(listed[0], "next") == listed[1:]
+    assert led(listed[-1], "prev") == listed[-2::-1]
+    html = client.get(listed[0]).content.decode()
+    assert ("These photos" if narrowed else "All photos") in html
+    assert ("Next →" if sort else "Older →") in html
+
+
+def test_a_photo_that_the_last_list_lacks_has_its_place_in_the_whole_history(client, queue, page):
+    older, newer = queue(), queue()
+    client.get("/predictions/", {"name": "nothing is called so"})
+    html = page(newer)
+    assert f'rel="next" href="{older.get_absolute_url()}"' in html
+    assert 'href="/predictions/">All photos' in html
+
+
+def test_after_a_deletion_the_list_is_as_it_was(client, queue):
+    client.get("/predictions/", {"status": "unfinished", "page": 2, "sort": "name"})
+    response = client.post(f"{queue().get_absolute_url()}delete/")
+    assert response.url == "/predictions/?sort=name&status=unfinished"
 
 
 @pytest.mark.parametrize(
