@@ -10,6 +10,7 @@ from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext_lazy as _
 
 from emotionsite.accounts import (
     staff,
@@ -48,7 +49,9 @@ class AuthenticatorAdmin(ReadOnlyAdmin):
     list_filter = ("type",)
     list_select_related = ("user",)
     search_fields = ("user__username", "user__email")
+    search_help_text = _("A username or an email address.")
     fields = readonly_fields = list_display
+    empty_value_display = _("never")
 
     def delete_model(self, request: HttpRequest, obj: Authenticator) -> None:
         self.delete_queryset(request, Authenticator.objects.filter(pk=obj.pk))
@@ -64,6 +67,7 @@ admin.site.unregister(Group)
 class PlainGroupAdmin(GroupAdmin):
     """Groups, with one list of permissions as users have it."""
 
+    search_help_text = _("A part of the name.")
     filter_horizontal = ()
 
 
@@ -79,6 +83,7 @@ class EmailAddressAdmin(ReadOnlyAdmin):
     list_filter = ("primary", "verified")
     list_select_related = ("user",)
     search_fields = ("email", "user__username")
+    search_help_text = _("A username or an email address.")
     fields = readonly_fields = list_display
 
 
@@ -86,8 +91,14 @@ class EmailAddressAdmin(ReadOnlyAdmin):
 class ApiTokenAdmin(ReadOnlyAdmin):
     """Which programs have access, to be revoked in need; nobody makes a token for another user."""
 
-    list_display = ("user", "name", "scope", "created", "last_used_at", "expiry")
+    list_display = ("user", "known_as", "scope", "created", "last_used_at", "expiry")
     list_filter = ("scope",)
     list_select_related = ("user",)
     search_fields = ("name", "user__username", "user__email")
+    search_help_text = _("A username, an email address or the name of a token.")
     fields = readonly_fields = list_display
+    empty_value_display = _("never")
+
+    @admin.display(description=_("name"), ordering="name")
+    def known_as(self, token: ApiToken) -> str:
+        return str(token)

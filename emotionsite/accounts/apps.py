@@ -1,4 +1,4 @@
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.utils.translation import gettext_lazy as _
 
 
@@ -11,3 +11,11 @@ class AccountsConfig(AppConfig):
         # The project itself is no app, so that its system checks are registered here.
         from emotionsite import checks  # noqa: F401
         from emotionsite.accounts import staff  # noqa: F401 - importing connects its receiver
+
+        # Staff find in them what these names say; their own are those of their technique.
+        for label, name in (
+            ("account", _("Addresses of users")),
+            ("auth", _("Permissions")),
+            ("mfa", _("Second factors")),
+        ):
+            apps.get_app_config(label).verbose_name = name
