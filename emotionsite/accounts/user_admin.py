@@ -4,7 +4,7 @@ from django.apps import apps
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin
-from django.contrib.auth.forms import AdminPasswordChangeForm
+from django.contrib.auth.forms import AdminPasswordChangeForm, AdminUserCreationForm
 from django.core.exceptions import PermissionDenied
 from django.db.models import BigIntegerField, Count, OuterRef, Subquery, Sum
 from django.db.models.functions import Coalesce
@@ -47,6 +47,20 @@ class StorageFilter(admin.SimpleListFilter):
         return queryset
 
 
+class NewUserForm(AdminUserCreationForm):
+    usable_password = AdminUserCreationForm.create_usable_password_field(
+        _(
+            "Without a password nobody can log in to this account, until staff set one or its "
+            "owner chooses one by a link that was sent by mail."
+        )
+    )
+
+    class Meta(AdminUserCreationForm.Meta):
+        model = User
+        fields = ("username", "email")
+        help_texts = {"email": _("Only its owner can change it later.")}
+
+
 class NotedPasswordForm(AdminPasswordChangeForm):
     """A password that staff set; its user is told."""
 
@@ -60,20 +74,30 @@ class NotedPasswordForm(AdminPasswordChangeForm):
 class StoringUserAdmin(UserAdmin):
     """Nobody takes over an account here unseen: addresses are their owners', passwords noted."""
 
+    add_form = NewUserForm
     change_password_form = NotedPasswordForm
     list_display = (
         "username", "email", "is_staff", "is_active", "last_login", "photos", "size",
         "size_as_uploaded",
     )  # fmt: skip
     list_filter = (*UserAdmin.list_filter, StorageFilter)
+    search_help_text = _("A part of a username, a name or an email address.")
     fieldsets = (
-        *UserAdmin.fieldsets,
+        UserAdmin.fieldsets[0],
+        (
+            _("Personal info"),
+            {
+                "fields": ("first_name", "last_name", "email"),
+                "description": _("Only the owner of the account can change its address."),
+            },
+        ),
+        *UserAdmin.fieldsets[2:],
         (
             _("Stored photos"),
             {
                 "fields": ("photos", "size", "size_as_uploaded"),
                 "description": _(
-                    "Instead of what was uploaded, clean copies are stored, usually smaller ones."
+                    "The site stores a clean copy of each photo, usually smaller than the upload."
                 ),
             },
         ),
@@ -113,6 +137,21 @@ class StoringUserAdmin(UserAdmin):
         }
         return render(request, "admin/accounts/user/send_link.html", context)
 
+    def get_deleted_objects(self, objs, request: HttpRequest):
+        """Count what goes along and name none of it: there may be a hundred thousand records."""
+        counts, lacking = {User._meta.verbose_name_plural: len(objs)}, set()
+        owners = [user.pk for user in objs]
+        for relation in User._meta.related_objects:  # Of these none protects its user.
+            model = relation.related_model
+            if not self.admin_site.is_registered(model):
+                continue
+            count = model._base_manager.filter(**{f"{relation.field.name}__in": owners}).count()
+            if count:
+                counts[model._meta.verbose_name_plural] = count
+                if not self.admin_site.get_model_admin(model).has_delete_permission(request):
+                    lacking.add(model._meta.verbose_name)
+        return list(map(str, objs)), counts, lacking, []
+
     def get_queryset(self, request):
         return (
             super()
@@ -128,7 +167,7 @@ class StoringUserAdmin(UserAdmin):
     def photos(self, user: User) -> int:
         return user.stored_photos
 
-    @admin.display(description=_("size"), ordering="stored_bytes")
+    @admin.display(description=_("stored size"), ordering="stored_bytes")
     def size(self, user: User) -> str:
         return filesizeformat(user.stored_bytes)
 

@@ -1,14 +1,16 @@
 """How much each user stores, as the admin shows it."""
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.core import mail
 from django.db import connection
+from django.db.models import CASCADE
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from emotionsite.accounts.models import User
+from emotionsite.accounts.models import ApiToken, User
 from predictions.models import Photo, Prediction
 
 pytestmark = pytest.mark.django_db
@@ -88,6 +90,48 @@ def test_list_asks_no_more_for_more_users(admin_client):
     for number in range(5):
         user_with(f"user{number}", 1, 2)
     assert queries() == few
+
+
+def test_what_goes_with_a_user_is_counted_and_not_read(admin_client):
+    assert all(relation.on_delete is CASCADE for relation in User._meta.related_objects)
+    user = user_with("ada", *[1] * 20)
+    ApiToken.objects.issue(user, name="lab", scope="read", lifetime=None)
+    address = reverse("admin:accounts_user_delete", args=[user.pk])
+    with CaptureQueriesContext(connection) as captured:
+        page = admin_client.get(address).content.decode()
+    assert "<li>Predictions: 20</li>" in page
+    assert "<li>API tokens: 1</li>" in page
+    assert not any(str(prediction.pk) in page for prediction in user.predictions.all())
+    read = [
+        query["sql"] for query in captured if '"predictions_prediction"."name_key"' in query["sql"]
+    ]
+    assert read == []
+    admin_client.post(address, {"post": "yes"})
+    assert not User.objects.filter(pk=user.pk).exists()
+    assert not Prediction.objects.exists()
+
+
+def test_users_are_deleted_by_whoever_may_delete_what_is_theirs(client):
+    staff = User.objects.create_user("bob", is_staff=True)
+    may = Permission.objects.filter(codename__in=("view_user", "delete_user"))
+    staff.user_permissions.set(may)
+    client.force_login(staff)
+    user, empty = user_with("ada", 1), user_with("cyd")
+    address = "admin:accounts_user_delete"
+    assert "permission" in client.get(reverse(address, args=[user.pk])).content.decode()
+    assert client.post(reverse(address, args=[user.pk]), {"post": "yes"}).status_code == 403
+    client.post(reverse(address, args=[empty.pk]), {"post": "yes"})
+    assert list(User.objects.filter(pk__in=[user.pk, empty.pk])) == [user]
+
+
+def test_forms_say_whose_the_address_is_and_what_no_password_means(admin_client):
+    page = admin_client.get(reverse("admin:accounts_user_add")).content.decode()
+    assert "Only its owner can change it later." in page
+    assert "nobody can log in to this account" in page
+    assert "LDAP" not in page
+    user = user_with("ada")
+    page = admin_client.get(reverse("admin:accounts_user_change", args=[user.pk])).content.decode()
+    assert "Only the owner of the account can change its address." in page
 
 
 class TestWhatStaffDoToALogIn:
