@@ -13,10 +13,10 @@ from django.utils.translation import gettext_lazy, ngettext_lazy
 from django.views.decorators.http import require_POST
 
 from predictions import gallery, services
-from predictions.admin.actions import act_on_each
+from predictions.admin.actions import act_on_each, why_failed
 from predictions.admin.several import add_several
 from predictions.models import DemoImage, Prediction, Status
-from predictions.pages.wording import EMOTIONS, STATUSES, failure
+from predictions.pages.wording import EMOTIONS, STATUSES
 from predictions.pictures import stream
 from predictions.uploads import ACCEPT, UploadError, validate
 
@@ -56,7 +56,7 @@ class DemoImageForm(forms.ModelForm):
 def answer(prediction: Prediction) -> str:
     """What came of a prediction, in one line."""
     if prediction.status == Status.FAILED:
-        return f"{failure(prediction)} ({prediction.error_code})"
+        return why_failed(prediction)
     if prediction.status != Status.SUCCEEDED:
         return str(STATUSES[prediction.status])
     if not prediction.label:
@@ -78,13 +78,13 @@ class DemoImageAdmin(admin.ModelAdmin):
     list_filter = ("is_published", "prediction__status", "expected")
     list_select_related = ("prediction__photo",)
     search_fields = ("title", "caption", "credit")
+    search_help_text = gettext_lazy("Words of a title, a caption or a credit.")
     readonly_fields = ("preview", "answered")
     fields = (
         "preview", "answered", "picture", "title", "caption", "expected", "credit", "licence",
         "source", "position", "is_published",
     )  # fmt: skip
     actions = ("publish", "withdraw", "analyse_again")
-    save_on_top = True
     list_per_page = 500  # What is on one page is put in order by dragging.
 
     class Media:

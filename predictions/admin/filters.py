@@ -6,9 +6,11 @@ from django.contrib import admin
 from django.db.models import Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from predictions.models import PredictionQuerySet, Status
+from predictions.admin.actions import why_failed
+from predictions.models import Prediction, PredictionQuerySet, Status
 
 PATIENCE = timedelta(minutes=1)
 """How long a photo may wait, and its analysis take, until somebody should look."""
@@ -29,8 +31,25 @@ def stuck(predictions: PredictionQuerySet) -> PredictionQuerySet:
 class GivenValuesFilter(admin.AllValuesFieldListFilter):
     """The values that there are, without the empty one: its link would have no name."""
 
+    def words(self, changelist) -> dict[str, str]:
+        """Return what values mean that are codes."""
+        return {}
+
     def choices(self, changelist):
-        return (choice for choice in super().choices(changelist) if choice["display"])
+        words = self.words(changelist)
+        for choice in super().choices(changelist):
+            # Where the records are counted, their number follows the value.
+            value, _space, count = choice["display"].partition(" ")
+            if value:
+                shown = format_html("{} {}", words.get(value, value), count)
+                yield {**choice, "display": shown}
+
+
+class ErrorFilter(GivenValuesFilter):
+    def words(self, changelist) -> dict[str, str]:
+        failed = changelist.root_queryset.exclude(error_code="").order_by()
+        kinds = failed.values("error_code", "error_detail").distinct()
+        return {kind["error_code"]: why_failed(Prediction(**kind)) for kind in kinds}
 
 
 class StuckFilter(admin.SimpleListFilter):

@@ -17,8 +17,8 @@ from django.utils.translation import gettext_lazy, ngettext_lazy
 
 from predictions import services
 from predictions.admin import work
-from predictions.admin.actions import act_on_each
-from predictions.admin.filters import AgeFilter, GivenValuesFilter, StuckFilter
+from predictions.admin.actions import act_on_each, why_failed
+from predictions.admin.filters import AgeFilter, ErrorFilter, GivenValuesFilter, StuckFilter
 from predictions.admin.read_only import ReadOnlyAdmin
 from predictions.models import Face, Prediction
 from predictions.pictures import stream
@@ -45,23 +45,27 @@ class PredictionAdmin(ReadOnlyAdmin):
     """Counts and sizes only. With STAFF_SEES_PHOTOS, of which users are told, photo and answer."""
 
     list_display = (
-        "created_at", "status", "owner", "faces_found", "photo_size", "model_version", "error_code",
+        "short_id", "created_at", "status", "owner", "faces_found", "photo_size", "model_version",
+        "error",
     )  # fmt: skip
     list_filter = (
         "status",
         StuckFilter,
         AgeFilter,
         ("model_version", GivenValuesFilter),
-        ("error_code", GivenValuesFilter),
+        ("error_code", ErrorFilter),
     )
     list_select_related = ("owner", "photo")
-    search_fields = ("owner__username", "owner__email")
+    search_fields = ("=id", "owner__username", "owner__email")
+    search_help_text = gettext_lazy(
+        "A username, an email address, or the id in the address of a result's page."
+    )
     show_full_result_count = False
+    change_form_template = None  # Its history tells who looked at the photo.
     view_on_site = False  # It is its owner's page; nobody else finds it.
     fields = (
         "id", "owner", "status", "created_at", "sent_at", "started_at", "finished_at", "attempts",
-        "photo_size", "timings", "model_name", "model_version", "model_sha256", "error_code",
-        "error_detail",
+        "photo_size", "timings", "model_name", "model_version", "model_sha256", "error",
     )  # fmt: skip
     readonly_fields = ("thumbnail", *fields, "label", "confidence", "unsure", "advice")
     inlines = (FaceInline,)
@@ -76,6 +80,13 @@ class PredictionAdmin(ReadOnlyAdmin):
         # before it takes the first hundred.
         faces = Prefetch("faces", Face.objects.only("prediction_id"))
         return super().get_queryset(request).filter(removed_at=None).prefetch_related(faces)
+
+    def get_changelist_instance(self, request):
+        changelist = super().get_changelist_instance(request)
+        if not (changelist.query or changelist.has_active_filters):
+            # Nothing is left out that a link to all of them would bring.
+            changelist.full_result_count = changelist.result_count
+        return changelist
 
     def get_list_display(self, request):
         return (*self.list_display, "label") if settings.STAFF_SEES_PHOTOS else self.list_display
@@ -133,11 +144,19 @@ class PredictionAdmin(ReadOnlyAdmin):
             _("That you looked at it is recorded."),
         )
 
+    @admin.display(description=gettext_lazy("prediction"))
+    def short_id(self, prediction: Prediction) -> str:
+        return format_html("<code>{}</code>", str(prediction.pk)[:8])
+
+    @admin.display(description=gettext_lazy("error"), ordering="error_code")
+    def error(self, prediction: Prediction) -> str:
+        return why_failed(prediction) if prediction.error_code else self.get_empty_value_display()
+
     @admin.display(description=gettext_lazy("faces"))
     def faces_found(self, prediction: Prediction) -> int:
         return len(prediction.faces.all())
 
-    @admin.display(description=gettext_lazy("size"), ordering="photo__bytes")
+    @admin.display(description=gettext_lazy("size as uploaded"), ordering="photo__bytes")
     def photo_size(self, prediction: Prediction) -> str:
         photo = prediction.photo
         return f"{photo.width} × {photo.height}, {filesizeformat(photo.bytes)}"

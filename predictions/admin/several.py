@@ -43,6 +43,7 @@ class SeveralForm(forms.ModelForm):
         label=gettext_lazy("Pictures"), widget=FilesInput(attrs={"accept": ACCEPT})
     )
     field_order = ("pictures",)
+    required_css_class = "required"
 
     class Meta:
         model = DemoImage
@@ -52,8 +53,8 @@ class SeveralForm(forms.ModelForm):
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         self.fields["pictures"].help_text = _(
-            "Up to %(count)d files, together not more than %(size)d MB. The title of each is made "
-            "of its file name."
+            "Up to %(count)d files, together not more than %(size)d MB. The title of each is taken "
+            "from its file name."
         ) % {
             "count": settings.DATA_UPLOAD_MAX_NUMBER_FILES,
             "size": BATCH * settings.MAX_UPLOAD_MB,

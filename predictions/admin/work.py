@@ -10,15 +10,17 @@ import structlog
 from celery import current_app
 from django.conf import settings
 from django.core.files.storage import default_storage
-from django.db.models import Count, Min, Q, Sum
+from django.db.models import Count, Max, Min, Q, Sum
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from kombu.exceptions import OperationalError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from mlcore.errors import MLCoreError
 from mlcore.model_info import read_model_info
-from predictions.admin.filters import WAITING_SINCE, stuck
+from predictions.admin.actions import why_failed
+from predictions.admin.filters import PATIENCE, WAITING_SINCE, stuck
 from predictions.models import Photo, Prediction, Status
 
 log = structlog.get_logger(__name__)
@@ -29,6 +31,8 @@ WORKER_SECONDS = 1.0
 """How long workers are listened for. All who are there answer within, and it always takes as long,
 because nobody knows how many there are."""
 
+CARRIED = {"celery": _("photos"), "explanations": _("drawings"), "deliveries": _("webhooks")}
+
 
 @dataclass
 class Queue:
@@ -37,6 +41,10 @@ class Queue:
     name: str
     tasks: int
     workers: list[str] = field(default_factory=list)
+
+    @property
+    def carries(self) -> str:
+        return CARRIED.get(self.name, self.name)
 
 
 def figures() -> dict:
@@ -51,17 +59,21 @@ def _records() -> dict:
     waiting = records.filter(status=Status.QUEUED)
     ended = records.filter(finished_at__gte=now - timedelta(hours=1))
     failed = records.filter(status=Status.FAILED, finished_at__gte=now - timedelta(days=1))
+    queued = waiting.aggregate(queued=Count("pk"), oldest=Min(WAITING_SINCE))
+    kinds = failed.order_by().values_list("error_code").annotate(Max("error_detail"), n=Count("pk"))
     return {
-        **waiting.aggregate(queued=Count("pk"), oldest=Min(WAITING_SINCE)),
+        **queued,
+        "waits_long": bool(queued["oldest"] and queued["oldest"] <= now - PATIENCE),
         "running": records.filter(status=Status.RUNNING).count(),
         "stuck": stuck(records).count(),
         **ended.aggregate(
             succeeded=Count("pk", filter=Q(status=Status.SUCCEEDED)),
             failed=Count("pk", filter=Q(status=Status.FAILED)),
         ),
-        "failures": list(
-            failed.order_by().values_list("error_code").annotate(n=Count("pk")).order_by("-n")
-        ),
+        "failures": [
+            (code, why_failed(Prediction(error_code=code, error_detail=detail)), count)
+            for code, detail, count in kinds.order_by("-n")
+        ],
     }
 
 

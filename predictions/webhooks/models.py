@@ -25,7 +25,10 @@ class Event(models.TextChoices):
 class Failure(models.TextChoices):
     """Why a message did not arrive, or why an address is none for a webhook."""
 
-    INVALID_URL = "invalid_url", _("This is no complete address, such as https://example.org/hook.")
+    INVALID_URL = (
+        "invalid_url",
+        _("Enter a complete address that begins with https://, such as https://example.org/hook."),
+    )
     CREDENTIALS = "credentials_in_url", _("The address must not hold a name or a password.")
     INSECURE = "insecure_url", _("The address must begin with https://.")
     PRIVATE = "private_address", _("The address lies in a private network; none is called there.")

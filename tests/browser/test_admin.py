@@ -24,18 +24,19 @@ def staff_page(page: Page, transactional_db, live_server) -> Page:
 def test_admin_curates_the_gallery(worker, staff_page: Page, astronaut, make_image):
     page = staff_page
     page.goto("/admin/predictions/demoimage/add/")
+    expect(page.get_by_label("Picture:")).to_be_focused()
     page.get_by_label("Picture:").set_input_files(
         {"name": "notes.jpg", "mimeType": "image/jpeg", "buffer": b"no picture"}
     )
     for label, text in (("Title", "A smile"), ("Credit", "NASA"), ("Licence", "Public domain")):
         page.get_by_label(f"{label}:").fill(text)
-    page.get_by_role("button", name="Save", exact=True).first.click()
+    page.get_by_role("button", name="Save", exact=True).click()
     expect(page.locator(".field-picture .errorlist")).to_contain_text("not a picture we can read")
 
     page.get_by_label("Picture:").set_input_files(
         {"name": "face.png", "mimeType": "image/png", "buffer": astronaut}
     )
-    page.get_by_role("button", name="Save", exact=True).first.click()
+    page.get_by_role("button", name="Save", exact=True).click()
     expect(page.locator(".messagelist")).to_contain_text("was added successfully")
     wait_until(lambda: Prediction.objects.get().is_finished, 30)
 
@@ -195,6 +196,23 @@ def test_staff_looks_after_the_work(
     page.goto("/admin/accounts/user/")
     expect(page.get_by_role("row", name="grace").locator(".field-size")).to_have_text(size)
     fits()
+
+
+def test_index_says_that_the_work_does_not_answer(browser, live_server, transactional_db):
+    # What htmx logs is a fault to the context of other tests.
+    context = browser.new_context(base_url=live_server.url)
+    root = User.objects.create_superuser("root", "root@example.org")
+    context.add_cookies([session(root, live_server.url)])
+    page = context.new_page()
+    page.route("**/work/", lambda route: route.fulfill(status=500))
+    page.goto("/admin/")
+    work = page.get_by_role("region", name="Work")
+    expect(work.locator("#trouble")).to_contain_text("There was no answer.")
+    page.unroute("**/work/")
+    work.get_by_role("link", name="Open Work").click()
+    expect(page.locator("#figures")).to_be_visible()
+    expect(page.locator("#trouble")).to_have_count(0)
+    context.close()
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import io
 
 import pytest
+from django.contrib import admin
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 from PIL import Image
@@ -234,11 +235,34 @@ def test_admin_queues_cancels_and_deletes(
     assert stored_files() == []
 
 
+def test_a_record_is_found_by_the_id_in_the_address_of_its_page(
+    admin_client, owner, submit, make_image
+):
+    prediction, _other = submit(owner, make_image()), submit(owner, make_image(size=(50, 60)))
+    address = reverse("admin:predictions_prediction_changelist")
+
+    def found(text: str) -> list[Prediction]:
+        return list(admin_client.get(address, {"q": text}).context["cl"].result_list)
+
+    assert found(str(prediction.pk)) == found(str(prediction.pk).upper()) == [prediction]
+    assert found(str(prediction.pk)[:-1]) == found("f00d") == []
+    page = admin_client.get(address).content.decode()
+    link = reverse("admin:predictions_prediction_change", args=[prediction.pk])
+    assert f'<a href="{link}"><code>{str(prediction.pk)[:8]}</code></a>' in page
+    assert "Show all" not in page, "nothing is left out"
+    assert "Show all" in admin_client.get(address, {"q": "ada"}).content.decode()
+
+
+def test_every_search_says_what_it_looks_at():
+    for model, modeladmin in admin.site._registry.items():
+        assert bool(modeladmin.search_fields) == bool(modeladmin.search_help_text), model
+
+
 def test_failed_analysis_says_why(admin_client, make_image):
     image = add(admin_client, make_image())
     services.fail(services.claim(str(image.prediction_id)), "timed_out", "It took too long.")
     page = admin_client.get(reverse(CHANGE, args=[image.pk])).content.decode()
-    assert "It took too long. (timed_out)" in page
+    assert 'It took too long. <code class="quiet">timed_out</code>' in page
 
 
 def test_log_in_has_a_limit(client):

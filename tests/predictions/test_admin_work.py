@@ -80,12 +80,16 @@ def test_stuck_is_what_waits_or_runs_for_more_than_a_minute(admin_client, queue)
 
 def test_records_are_filtered_by_network_and_error(admin_client, queue):
     old = queue(model_version="2026.1", status=Status.SUCCEEDED)
-    failed = queue(error_code="timed_out", status=Status.FAILED)
+    told = {"error_code": "timed_out", "error_detail": "The analysis took too long."}
+    failed = queue(status=Status.FAILED, **told)
     assert listed(admin_client, model_version="2026.1") == {old}
     assert listed(admin_client, error_code="timed_out") == {failed}
     assert listed(admin_client, status__exact="failed") == {failed}
-    page = admin_client.get(reverse(LIST)).content.decode()
-    assert '<a href="?error_code=timed_out">' in re.sub(r"\s+", " ", page)
+    page = admin_client.get(reverse(LIST), {"_facets": "True"}).content.decode()
+    why = 'The analysis took too long. <code class="quiet">timed_out</code>'
+    assert f'<td class="field-error">{why}</td>' in page
+    link = f'<a href="?_facets=True&amp;error_code=timed_out">{why} (1)</a>'
+    assert link in re.sub(r"\s+", " ", page)
     assert not re.search(r'<a href="[^"]*">\s*</a>', page), "a link without a name"
 
 
@@ -142,7 +146,10 @@ def test_panel_counts_what_waits_failed_and_is_stored(admin_client, owner, queue
     seen = response.context
     assert (seen["queued"], seen["running"], seen["stuck"]) == (2, 1, 1)
     assert (seen["succeeded"], seen["failed"]) == (1, 1)
-    assert dict(seen["failures"]) == {"timed_out": 1, "unreadable_image": 1}
+    failures = {code: (why, count) for code, why, count in seen["failures"]}
+    assert set(failures) == {"timed_out", "unreadable_image"}
+    assert failures["unreadable_image"][0].startswith("This picture is damaged or incomplete.")
+    assert [count for _why, count in failures.values()] == [1, 1]
     assert seen["photos"] == 6, "of one nothing is stored any more"
     assert seen["uploaded"] > answered.photo.bytes
     assert seen["size"] > answered.photo.stored_bytes > 0
@@ -153,8 +160,9 @@ def test_panel_counts_what_waits_failed_and_is_stored(admin_client, owner, queue
     assert queues["celery"].workers == [], "no worker runs here"
     page = response.content.decode()
     assert "<html" not in page
-    for text in ("the oldest for 4\xa0minutes", answered.model_version):
+    for text in ("the oldest for 4\xa0minutes", answered.model_version, " % of test faces"):
         assert text in page
+    assert 'photos <code class="quiet">celery</code>' in page
     assert '<td class="wrong">none</td>' in page
 
 
@@ -180,6 +188,12 @@ def test_panel_says_that_the_broker_is_away_and_does_not_wait_for_it(
         os.kill(pid, signal.SIGCONT)
     redis_server.stop()
     look()
+
+
+def test_panel_says_of_a_photo_that_just_came_how_long_it_waits(admin_client, queue):
+    assert "for less than a minute" not in admin_client.get(reverse(WORK)).content.decode()
+    queue()
+    assert "for less than a minute" in admin_client.get(reverse(WORK)).content.decode()
 
 
 def test_panel_says_that_the_network_cannot_be_read(admin_client, settings, tmp_path):

@@ -110,7 +110,7 @@ class TestAdding:
         ("url", "complaint"),
         [
             ("", "This field is required"),
-            ("nonsense", "no complete address"),
+            ("nonsense", "Enter a complete address that begins with https://"),
             ("http://example.org/", "must begin with https"),
             ("https://10.0.0.1/", "private network"),
             ("https://example.org/" + "a" * 500, "at most 500 characters"),
@@ -218,6 +218,15 @@ class TestAdmin:
             assert "127.0.0.1" in html
             assert "whsec_" not in html
             assert not re.search(r":\d+/hook", html)
+
+    def test_says_in_words_why_it_is_off(self, staff, webhook):
+        type(webhook).objects.update(is_active=False, off_reason="gone", given_up=3)
+        page = staff.get("/admin/webhooks/webhook/").content.decode()
+        assert page.count("its address answered 410 Gone.") == 2, "in the list and as a filter"
+        assert '<td class="field-failed_in_a_row">3</td>' in page
+        page = staff.get(f"/admin/webhooks/webhook/{webhook.pk}/change/").content.decode()
+        assert "its address answered 410 Gone." in page
+        assert "View on site" not in page, "nobody but its owner finds its page"
 
     def test_switches_off(self, staff, webhook):
         form = {"action": "switch_off", "_selected_action": [webhook.pk]}
