@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.validators import MaxValueValidator
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 
 from emotionsite.accounts.models import ApiToken
 
@@ -61,7 +62,14 @@ class RetentionForm(forms.Form):
         label=_("Delete my photos and results after this many days"),
         required=False,
         min_value=1,
-        help_text=_("Leave it empty to follow the site. A number can only shorten its time."),
+        error_messages={
+            "min_value": _("Choose at least one day."),
+            "max_value": ngettext_lazy(
+                "Choose at most %(limit_value)s day.",
+                "Choose at most %(limit_value)s days.",
+                "limit_value",
+            ),
+        },
     )
 
     def __init__(self, *args, **kwargs) -> None:
@@ -70,6 +78,13 @@ class RetentionForm(forms.Form):
         most = min(settings.RETENTION_DAYS or MOST_DAYS, MOST_DAYS)
         days.max_value = days.widget.attrs["max"] = most
         days.validators.append(MaxValueValidator(days.max_value))
+        if settings.RETENTION_DAYS:
+            days.help_text = _(
+                "Leave it empty to use the site's rule. You can only choose a shorter time than "
+                "the site's."
+            )
+        else:
+            days.help_text = _("Leave it empty to keep them until you delete them.")
 
 
 class ConfirmForm(forms.Form):

@@ -64,6 +64,20 @@ class TestRetention:
         assert (answer.status_code == 200) == (kept is None)
         assert ('class="errorlist' in answer.content.decode()) == (kept is None)
 
+    @pytest.mark.parametrize(
+        ("site", "days", "said"),
+        [
+            (0, 0, "Choose at least one day."),
+            (0, 9999, "Choose at most 3650 days."),
+            (1, 2, "Choose at most 1 day."),
+            (0, "", "Leave it empty to keep them until you delete them."),
+            (30, "", "You can only choose a shorter time than the site"),
+        ],
+    )
+    def test_says_what_may_be_chosen(self, client, settings, site, days, said):
+        settings.RETENTION_DAYS = site
+        assert said in client.post(PRIVACY, {"days": days}, follow=True).content.decode()
+
     @pytest.mark.parametrize(("site", "is_said"), [(0, True), (30, True), (10, False)])
     def test_a_choice_that_the_site_has_overtaken_is_not_told(
         self, client, owner, settings, site, is_said
@@ -74,13 +88,13 @@ class TestRetention:
 
     def test_photos_that_would_go_are_counted_before(self, client, owner, old):
         html = client.post(PRIVACY, {"days": 5}).content.decode()
-        assert "2 of your photos are older than 5 days" in html
+        assert "2 of your photos are older than the limit you chose (days: 5)" in html
         assert "Save and delete 2 photos" in html
         owner.refresh_from_db()
         assert owner.retention_days is None
         # Who changes the number after the warning is warned again.
         html = client.post(PRIVACY, {"days": 15, "confirmed": 5}).content.decode()
-        assert "1 of your photos is older than 15 days" in html
+        assert "1 of your photos is older than the limit you chose (days: 15)" in html
         client.post(PRIVACY, {"days": 15, "confirmed": 15})
         owner.refresh_from_db()
         assert owner.retention_days == 15
@@ -218,10 +232,10 @@ class TestErasing:
             queue()
         assert client.post(ERASE, {"go_on": "yes"}).context["form"].errors, "it was never begun"
         page = at_once(client, ERASE, {"password": PASSWORD})
-        assert "1 of 3 photos are erased" in page.content.decode()
+        assert "1 of 3 photos erased" in page.content.decode()
         late = queue()
         page = at_once(client, ERASE, {"go_on": "yes"})
-        assert "2 of 3 photos are erased" in page.content.decode()
+        assert "2 of 3 photos erased" in page.content.decode()
         headers = {"hx-request": "true"}
         page = at_once(client, ERASE, {"go_on": "yes"}, headers=headers)
         assert client.get(f"{page['HX-Redirect']}&file").json()["erased"]["photos"] == 3
@@ -321,7 +335,7 @@ class TestDeletingTheAccount:
         monkeypatch.setattr(erasure, "SECONDS", -1)
         queue(), queue()
         page = at_once(client, DELETE, {"password": PASSWORD})
-        assert "1 of 2 photos are erased" in page.content.decode()
+        assert "1 of 2 photos erased" in page.content.decode()
         assert program.get("/api/v1/predictions/").status_code == 401
         queue()
         answer = at_once(client, DELETE, {"go_on": "yes"})
