@@ -32,6 +32,7 @@ if not SECRET_KEY:
 
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+CSRF_FAILURE_VIEW = "predictions.pages.access.form_too_old"
 
 # Uploads and analysis
 MAX_UPLOAD_MB = env.int("MAX_UPLOAD_MB", 20)

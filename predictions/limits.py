@@ -66,5 +66,6 @@ class BodyLimitMiddleware:
         limit = largest_body(BATCH)
         if stated_length(request) > limit and not request.path.startswith("/api/"):
             read_to_the_end(request)
-            return render(request, "413.html", {"megabytes": limit // MEGABYTE}, status=413)
+            told = BATCH * settings.MAX_UPLOAD_MB
+            return render(request, "413.html", {"megabytes": told}, status=413)
         return self.get_response(request)

@@ -100,7 +100,9 @@ class MaintenanceMiddleware:
             response = JsonResponse(problem, status=503, content_type=MEDIA_TYPE, headers=headers)
         else:
             # Without the request nothing in the template can ask the database for anything.
-            response = HttpResponse(render_to_string("503.html", {"reason": told}), status=503)
+            again = request.get_full_path() if request.method == "GET" else None
+            page = render_to_string("503.html", {"reason": told, "again": again})
+            response = HttpResponse(page, status=503)
             response["Retry-After"] = str(RETRY_AFTER)
         add_never_cache_headers(response)
         return response

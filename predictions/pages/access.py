@@ -1,4 +1,4 @@
-"""Views that are no pages: where to go on after the log-in that is needed first."""
+"""Where to go on: after the log-in that a view needs first, and with a form that was refused."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -7,7 +7,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import resolve_url
+from django.shortcuts import render, resolve_url
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
@@ -45,3 +45,10 @@ def came_from(request: HttpRequest) -> SplitResult | None:
         if page.netloc == request.get_host():
             return page
     return None
+
+
+def form_too_old(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Refuse a form without a valid CSRF token, and lead back to its page, which has a new one."""
+    page = came_from(request)
+    context = {"page": page.geturl() if page else ""}
+    return render(request, "403_csrf.html", context, status=403)

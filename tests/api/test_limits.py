@@ -64,7 +64,7 @@ def test_pages_refuse_a_form_that_would_fill_the_disk(owner, make_image, setting
             address, b"x" * (12 * 1024 * 1024), content_type="multipart/form-data; boundary=b"
         )
         assert response.status_code == 413
-        assert b"11 MB" in response.content
+        assert b"10 MB" in response.content
     assert not Photo.objects.exists()
 
 

@@ -129,6 +129,12 @@ def test_forms_need_a_token(owner, at):
     response = client.post(at("prediction-delete"))
     assert response.status_code == 403
     assert b"This form is too old" in response.content
+    assert b"Open the form again" not in response.content
+    page = "http://testserver/predictions/?sort=size"
+    response = client.post(at("prediction-delete"), headers={"referer": page})
+    assert f'href="{page}">Open the form again' in response.content.decode()
+    response = client.post(at("prediction-delete"), headers={"referer": "http://elsewhere.example"})
+    assert b"elsewhere.example" not in response.content
 
 
 def test_pictures_say_what_they_are(at, client):

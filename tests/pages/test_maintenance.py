@@ -45,6 +45,12 @@ def test_pages_say_that_the_site_is_closed(who, request, closed, demo):
         assert "New disks. &lt;b&gt;Back&lt;/b&gt; at noon." in response.content.decode()
 
 
+def test_trying_again_leads_to_the_same_page(closed, client):
+    page = client.get("/predictions/?emotion=sad&name=a").content.decode()
+    assert 'href="/predictions/?emotion=sad&amp;name=a">Try again' in page
+    assert 'href="/">Try again' in client.post("/account/erase/").content.decode()
+
+
 def test_nothing_is_taken_in(client, owner, closed, astronaut):
     assert client.post("/", {"photos": photo(astronaut)}).status_code == 503
     assert_problem(client.post(PREDICTIONS, {"image": photo(astronaut)}), 503, "maintenance")

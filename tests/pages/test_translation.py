@@ -147,7 +147,7 @@ def test_error_pages(made_up_language, allowed):
     from django.template.loader import render_to_string
 
     for status in ("400", "403", "403_csrf", "404", "413", "429", "500", "503"):
-        html = render_to_string(f"{status}.html", {"megabytes": 201})
+        html = render_to_string(f"{status}.html", {"megabytes": 200, "page": "/"})
         assert untranslated(html, allowed) == set(), status
 
 
