@@ -138,7 +138,7 @@ def records(measured: Mapping) -> list[tuple[str, list[dict]]]:
 def _record(group: Mapping) -> dict:
     right, count = int(group["right"]), int(group["count"])
     return {
-        "range": f"{group['from'] * 100:.0f}–{group['to'] * 100:.0f} %",
+        "range": f"{group['from'] * 100:.0f}–{group['to'] * 100:.0f}%",
         "right": right,
         "count": count,
         "share": right / count if count >= FEWEST else None,

@@ -29,8 +29,8 @@ STATUSES = {
 
 ADVICE = {
     "no_face": gettext_lazy(
-        "No face was found. A face that looks towards the camera, is well lit and fills a good "
-        "part of the photo is found most often."
+        "Faces are found best where they look towards the camera, are well lit and fill a good "
+        "part of the photo."
     ),
     "face_small": gettext_lazy(
         "A face in this photo has very few pixels, so its answer is less certain. A closer or "
@@ -50,8 +50,8 @@ ADVICE = {
         "in more light is read better."
     ),
     "face_turned": gettext_lazy(
-        "The largest face is turned aside. The network has seen few such faces: of those that it "
-        "was tested with, it read half right. A face seen from the front is read better."
+        "The largest face is turned aside. The network has seen few such faces: it read "
+        "only half of those in its test correctly. A face seen from the front is read better."
     ),
     "looks_drawn": gettext_lazy(
         "The largest face looks drawn. The network has learned from photographs only, so its "
@@ -96,10 +96,10 @@ def advise(codes: list[str]) -> list[str]:
 def percent(share: float) -> str:
     """Return a share of 0...1 as a rounded percentage that never claims all or nothing."""
     if 0 < share < 0.01:
-        return "< 1 %"
+        return "< 1%"
     if 0.99 < share < 1:
-        return "> 99 %"
-    return f"{share * 100:.0f} %"
+        return "> 99%"
+    return f"{share * 100:.0f}%"
 
 
 def sureness(confidence: float, unsure: bool) -> str:

@@ -53,7 +53,7 @@ def milliseconds(seconds: float) -> str:
 
 @register.filter
 def percent_precise(share: float) -> str:
-    return f"{share * 100:.1f} %"
+    return f"{share * 100:.1f}%"
 
 
 register.filter("headline", wording.headline)

@@ -41,7 +41,7 @@ def assert_fits_and_is_accessible(page: Page, *schemes: str) -> None:
 
 def test_a_token_is_made_copied_and_revoked(account: Page):
     page = account
-    expect(page.get_by_text("No program acts for you")).to_be_visible()
+    expect(page.get_by_text("You have no tokens yet")).to_be_visible()
     write(page.get_by_label("Name"), "The camera in the lab on the second floor")
     choose(page.get_by_label("Access"), "read only")
     choose(page.get_by_label("Expires after"), "one year")
@@ -107,7 +107,7 @@ def test_second_factor_then_everything_is_taken_along_and_erased(
     act(page.get_by_role("link", name="Protect the log-in"))
     act(page.get_by_role("link", name="Switch on"))
     write(page.get_by_label("Password"), PASSWORD)
-    act(page.get_by_role("button", name="Go on"))
+    act(page.get_by_role("button", name="Continue"))
 
     picture = page.get_by_role("img", name="QR code")
     assert picture.evaluate("img => img.naturalWidth") > 0
@@ -135,7 +135,7 @@ def test_second_factor_then_everything_is_taken_along_and_erased(
     expect(page.get_by_text("9 left")).to_be_visible()
     act(page.get_by_role("link", name="Switch off"))
     write(page.get_by_label("Password"), PASSWORD)
-    act(page.get_by_role("button", name="Go on"))
+    act(page.get_by_role("button", name="Continue"))
     act(page.get_by_role("button", name="Switch off"))
     expect(page.get_by_text("The second factor is off")).to_be_visible()
 

@@ -107,7 +107,9 @@ def test_files_are_taken_along_and_old_photos_go(screen: Page, grace, history):
     page.goto("/account/privacy/")
     write(page.get_by_label("Delete my photos and results"), "30")
     act(page.get_by_role("button", name="Save"))
-    expect(page.get_by_role("alert")).to_contain_text("1 of your photos is older than 30 days")
+    expect(page.get_by_role("alert")).to_contain_text(
+        "1 of your photos is older than the limit you chose (days: 30)"
+    )
     grace.refresh_from_db()
     assert grace.retention_days is None
     act(page.get_by_role("button", name="Save and delete 1 photo"))
@@ -141,8 +143,8 @@ def test_password_and_address_are_changed(screen: Page, grace, mailoutbox):
     page = screen
     page.goto("/account/")
     act(page.get_by_role("link", name="Change password"))
-    write(page.get_by_label("Current Password"), PASSWORD)
-    for label in ("New Password", "New Password (again)"):
+    write(page.get_by_label("Current password"), PASSWORD)
+    for label in ("New password", "New password (again)"):
         write(page.get_by_label(label, exact=True), "another horse battery")
     act(page.get_by_role("button", name="Change password"))
     expect(page.locator(".messages")).to_be_visible()
@@ -153,7 +155,7 @@ def test_password_and_address_are_changed(screen: Page, grace, mailoutbox):
     write(page.get_by_role("textbox", name="Email"), "ada@example.org")
     act(page.get_by_role("button", name="Add"))
     write(page.get_by_label("Password"), "another horse battery")
-    act(page.get_by_role("button", name="Go on"))
+    act(page.get_by_role("button", name="Continue"))
     expect(page.locator(".messages")).to_contain_text("is on its way to ada@example.org")
     link = next(
         found[0]

@@ -116,16 +116,16 @@ def test_from_the_gallery_to_the_end_of_an_account(
     act(page.get_by_role("link", name="Face 3"))
     expect(page.get_by_text("Face 3 of 3")).to_be_visible()
 
-    act(page.get_by_role("link", name="Log in to try your own photo"))
+    act(page.get_by_role("main").get_by_role("link", name="Log in"))
     act(page.get_by_role("link", name="Forgot your password?"))
     write(page.get_by_label("Email"), "grace@example.org")
     act(page.get_by_role("button", name="Send the link"))
     heading(page, "Check your inbox")
     [message] = mailoutbox
     page.goto(re.search(r"https?://\S+", message.body)[0])
-    for label in ("New Password", "New Password (again)"):
+    for label in ("New password", "New password (again)"):
         write(page.get_by_label(label, exact=True), "another horse battery")
-    act(page.get_by_role("button", name="Save"))
+    act(page.get_by_role("button", name="Change password"))
     heading(page, "Password changed")
     act(main.get_by_role("link", name="Log in"))
     write(page.get_by_label("Username or email"), "grace")

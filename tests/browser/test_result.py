@@ -81,7 +81,7 @@ def test_doubts_are_said_beside_the_answer(
     page.set_viewport_size({"width": width, "height": 800})
     page.goto(prediction.get_absolute_url())
     expect(page.get_by_role("heading", level=1)).to_have_text("Perhaps fear")
-    expect(page.locator(".sureness")).to_have_text(re.compile("38 %.*unsure", re.DOTALL))
+    expect(page.locator(".sureness")).to_have_text(re.compile("38%.*unsure", re.DOTALL))
     expect(page.get_by_text("sees no single expression clearly")).to_be_visible()
     expect(
         page.get_by_text(re.compile("^Of [0-9]+ test faces that it called “fear”"))

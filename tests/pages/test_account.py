@@ -54,7 +54,7 @@ class TestTokens:
         assert "no-store" in response["Cache-Control"]
 
     def test_the_page_says_what_a_token_is_for_and_when_it_was_used(self, create, call, client):
-        assert "No program acts for you" in client.get("/account/tokens/").content.decode()
+        assert "You have no tokens yet" in client.get("/account/tokens/").content.decode()
         token = create(name="<Camera>", scope="read")
         html = client.get("/account/tokens/").content.decode()
         assert "<strong>&lt;Camera&gt;</strong>" in html
@@ -171,7 +171,7 @@ class TestSigningIn:
         assert "Password changed" in response.content.decode()
         owner.refresh_from_db()
         assert owner.check_password(new)
-        assert "This link is used up" in anonymous_client.get(link, follow=True).content.decode()
+        assert "This link does not work" in anonymous_client.get(link, follow=True).content.decode()
 
     def test_password_change(self, client, owner):
         new = "a whole new horse battery"

@@ -296,7 +296,7 @@ class TestCards:
         history(1, unsure=True, confidence=0.3)
         [queued] = history(1, status="queued", label="", confidence=None)
         html = page_of(client)
-        assert "30 %, unsure" in html
+        assert "30%, unsure" in html
         assert f'href="{queued.get_absolute_url()}" data-status="queued"' in html
         assert 'data-waiting="/predictions/cards/"' in html
 

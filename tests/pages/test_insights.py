@@ -61,7 +61,7 @@ def test_corrections_are_compared_with_the_answers(page, analyse):
     row = dict(context["confusion"])["fear"]
     assert row[LABELS.index(face.label)] == (1, 4, False)
     assert sum(count for count, _, _ in row) == 1
-    assert "You have said what you would call 1 face" in text
+    assert "You named 1 face yourself" in text
 
 
 def test_without_photos_it_says_what_to_do(page):
@@ -89,14 +89,14 @@ def test_how_far_an_export_is_can_be_asked_by_its_owner_alone(
         queue()
     ticket = uuid4()
     progress = f"{reverse('export-progress', args=[ticket])}?as=csv&asked=1"
-    assert ", 0 %" in client.get(progress).content.decode(), "one that has not begun is waited for"
+    assert ", 0%" in client.get(progress).content.decode(), "one that has not begun is waited for"
 
     response = client.get(reverse("export-file"), {"as": "csv", "ticket": ticket})
     lines = iter(response.streaming_content)
     for _ in range(4):  # The header and three records, of which two were noted.
         next(lines)
-    assert "50 %" in client.get(progress).content.decode()
-    assert "50 %" not in stranger_client.get(progress).content.decode()
+    assert "50%" in client.get(progress).content.decode()
+    assert "50%" not in stranger_client.get(progress).content.decode()
     list(lines)
     response.close()
     assert "complete" in client.get(progress).content.decode()

@@ -101,7 +101,7 @@ class TestAnswer:
         prediction.faces.update(unsure=True, label="sad", confidence=0.31)
         html = page(prediction)
         assert "<h1>Perhaps sad</h1>" in html
-        assert re.search(r"<strong>31 %</strong>.*unsure", html)
+        assert re.search(r"<strong>31%</strong>.*unsure", html)
 
     def test_faces_are_chosen_by_address(self, analyse, page):
         from predictions.models import Face
@@ -138,13 +138,13 @@ class TestAnswer:
         sidecar = json.loads(model.with_suffix(".json").read_text())
         type(prediction).objects.update(model_sha256=sidecar["sha256"])
         assert (
-            "Of 200 test faces that it called “happy” with 70 % to 90 % confidence, "
-            "people had labelled 75 % “happy”."
+            "Of 200 test faces that it called “happy” with 70% to 90% confidence, "
+            "people had labelled 75% “happy”."
         ) in page(prediction)
         prediction.faces.update(confidence=0.6)  # Nobody has measured such answers.
         assert (
             "Too few test faces were called “happy” with such a confidence. Of all 200 that were "
-            "called so, people had labelled 75 % “happy”."
+            "called so, people had labelled 75% “happy”."
         ) in page(prediction)
 
     def test_how_often_each_word_is_right_is_told_of_the_same_network(
@@ -165,10 +165,10 @@ class TestAnswer:
         html = page(prediction)
         assert html.count("How often is each word right?") == 1
         table = html.split("How often is each word right?")[1].split("</details>")[0]
-        assert re.findall(r'class="number">([^<]*)<', table) == ["87 %", "52 %"]
+        assert re.findall(r'class="number">([^<]*)<', table) == ["87%", "52%"]
         marked = table.split('class="top" aria-current="true"')[1]
-        assert "52 %" in marked
-        assert "87 %" not in marked
+        assert "52%" in marked
+        assert "87%" not in marked
 
 
 class TestActions:
@@ -354,7 +354,7 @@ def test_after_a_deletion_the_list_is_as_it_was(client, queue):
 
 @pytest.mark.parametrize(
     ("share", "text"),
-    [(0, "0 %"), (0.004, "< 1 %"), (0.01, "1 %"), (0.784, "78 %"), (0.994, "> 99 %"), (1, "100 %")],
+    [(0, "0%"), (0.004, "< 1%"), (0.01, "1%"), (0.784, "78%"), (0.994, "> 99%"), (1, "100%")],
 )
 def test_percent(share, text):
     from predictions.pages.wording import percent
@@ -369,7 +369,7 @@ def test_percent(share, text):
         (
             {"confidence_groups": {"disgust": []}, "accuracy": 0.67, "count": 3589},
             "Too few test faces were called “disgust” to say how often that is right. Of all 3589 "
-            "test faces, it called 67 % as people had labelled them.",
+            "test faces, it called 67% as people had labelled them.",
         ),
         (
             {
@@ -381,7 +381,7 @@ def test_percent(share, text):
                 }
             },
             "Too few test faces were called “disgust” with such a confidence. Of all 28 that were "
-            "called so, people had labelled 57 % “disgust”.",
+            "called so, people had labelled 57% “disgust”.",
         ),
         ({"confidence_groups": {"disgust": [{"from": "x"}]}}, ""),
     ],

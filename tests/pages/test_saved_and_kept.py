@@ -97,7 +97,7 @@ class TestEarlierAnswers:
         after = before | {"sad": 0.39, "neutral": 0.61}
         self.answer_anew(prediction, label="neutral", confidence=0.61, probabilities=after)
         html = page(prediction)
-        assert ("Network 2026.1.2 called this face sad (54 %); now it is neutral (61 %).") in html
+        assert ("Network 2026.1.2 called this face sad (54%); now it is neutral (61%).") in html
         pairs = html.split('class="bars pairs"')[1].split("</ul>")[0]
         assert pairs.count("<li") == 7
         assert '<rect class="before" width="54.0" height="4"/>' in pairs
@@ -107,7 +107,7 @@ class TestEarlierAnswers:
         prediction = analyse()
         prediction.faces.update(label="happy", confidence=0.7)
         self.answer_anew(prediction, confidence=0.9)
-        assert ("Network 2026.1.2 called this face happy, too (70 % then, 90 % now).") in page(
+        assert ("Network 2026.1.2 called this face happy, too (70% then, 90% now).") in page(
             prediction
         )
 
@@ -121,8 +121,8 @@ class TestEarlierAnswers:
         answer = prediction.earlier_answers.get()
         answer.faces.reverse()
         answer.save()
-        assert "called this face fear (50 %); now it is happy" in page(prediction)
-        assert "called this face disgust (60 %); now it is happy" in page(prediction, "?face=2")
+        assert "called this face fear (50%); now it is happy" in page(prediction)
+        assert "called this face disgust (60%); now it is happy" in page(prediction, "?face=2")
 
     def test_nothing_is_told_where_there_is_nothing(self, analyse, page):
         prediction = analyse()
