@@ -13,10 +13,11 @@ GUIDELINES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 DOCS = "/api/v1/docs/"
 FOREIGN = ("/admin/", DOCS)
 
-# The admin's colours change slowly.
-END_TRANSITIONS = """
-for (const one of document.getAnimations()) if (one instanceof CSSTransition) one.finish();
-"""
+# The colours of pages that are not ours change slowly, and some only once a script has noticed.
+END_TRANSITIONS = """async () => {
+  for (let frame = 0; frame < 2; frame++) await new Promise(requestAnimationFrame);
+  for (const one of document.getAnimations()) if (one instanceof CSSTransition) one.finish();
+}"""
 
 
 def visits(browser, live_server, astronaut, make_image, monkeypatch):

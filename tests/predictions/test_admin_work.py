@@ -160,7 +160,7 @@ def test_panel_counts_what_waits_failed_and_is_stored(admin_client, owner, queue
     assert queues["celery"].workers == [], "no worker runs here"
     page = response.content.decode()
     assert "<html" not in page
-    for text in ("the oldest for 4\xa0minutes", answered.model_version, " % of test faces"):
+    for text in ("the oldest for 4\xa0minutes", answered.model_version, "% of test faces"):
         assert text in page
     assert 'photos <code class="quiet">celery</code>' in page
     assert '<td class="wrong">none</td>' in page
