@@ -366,19 +366,20 @@ class DemoImage(models.Model):
         Prediction, on_delete=models.CASCADE, related_name="demo_image", editable=False
     )
     slug = models.SlugField(max_length=80, unique=True)
-    title = models.CharField(max_length=120)
-    caption = models.TextField(blank=True, help_text=_("What this picture teaches."))
+    title = models.CharField(_("title"), max_length=120)
+    caption = models.TextField(_("caption"), blank=True, help_text=_("What this picture teaches."))
     expected = models.CharField(
+        _("expected"),
         max_length=10,
         choices=LABEL_CHOICES,
         blank=True,
         help_text=_("What most people would say; empty where they would not agree."),
     )
-    credit = models.CharField(max_length=200)
-    licence = models.CharField(max_length=80)
-    source = models.CharField(max_length=300, blank=True)
-    position = models.PositiveIntegerField(default=0, db_index=True)
-    is_published = models.BooleanField("published", default=False)
+    credit = models.CharField(_("credit"), max_length=200)
+    licence = models.CharField(_("licence"), max_length=80)
+    source = models.CharField(_("source"), max_length=300, blank=True)
+    position = models.PositiveIntegerField(_("position"), default=0, db_index=True)
+    is_published = models.BooleanField(_("published"), default=False)
 
     objects = DemoImageQuerySet.as_manager()
 

@@ -403,4 +403,4 @@ def correct(face: Face, label: str) -> None:
             correction=face.correction, corrected_at=face.corrected_at
         )
     if not kept:
-        raise NotAllowed("not_finished", "This face is being analysed anew.")
+        raise NotAllowed("not_finished", _("This face is being analysed anew."))

@@ -127,7 +127,7 @@ class PredictionAdmin(ReadOnlyAdmin):
             raise Http404
         # Kept nowhere, so that the next look asks again and is recorded, too.
         response = stream(prediction.photo.thumbnail, str(pk), "private, no-store")
-        self.log_change(request, prediction, "Looked at the photo.")
+        self.log_change(request, prediction, _("Looked at the photo."))
         log.info("staff looked at a photo", prediction=str(pk), staff=request.user.pk)
         return response
 

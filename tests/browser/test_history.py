@@ -181,3 +181,37 @@ def test_without_javascript(browser, grace, live_server, static_files):
     page.get_by_role("link", name="Next").click()
     expect(page.get_by_text("Page 2 of 3")).to_be_visible()
     context.close()
+
+
+def test_a_day_that_is_typed_is_looked_for_once(context, grace, live_server):
+    page = log_in(context, grace, live_server.url)
+    page.goto("/predictions/")
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    year = timezone.localdate().year + 1
+    page.get_by_label("From").click(position={"x": 15, "y": 15})
+    for key in f"0102{year}":
+        page.keyboard.press(key)
+        page.wait_for_timeout(400)  # Somebody who types slowly.
+    expect(page.locator(".card")).to_have_count(0)
+    assert [url for url in asked if "since" in url] == [
+        f"{live_server.url}/predictions/?since={year}-01-02"
+    ]
+    page.go_back()
+    expect(page.locator(".card")).to_have_count(24)
+
+
+def test_a_photo_that_is_dropped_on_the_history_does_not_replace_it(
+    context, grace, live_server, make_image, tmp_path
+):
+    page = log_in(context, grace, live_server.url)
+    page.goto("/predictions/")
+    (tmp_path / "a.jpg").write_bytes(make_image())
+    pointer = context.new_cdp_session(page)
+    files = {"items": [], "files": [str(tmp_path / "a.jpg")], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        event = {"type": kind, "x": 200, "y": 200, "data": files}
+        pointer.send("Input.dispatchDragEvent", event)
+    page.wait_for_timeout(500)
+    expect(page).to_have_url(f"{live_server.url}/predictions/")
+    assert len(context.pages) == 1

@@ -33,9 +33,14 @@ document.addEventListener("click", (event) => {
   sayCount();
 });
 
-// What nobody asked for is no part of an address.
-document.addEventListener("htmx:configRequest", ({ target, detail }) => {
+// What nobody asked for is no part of an address. While the year of a day is typed, a browser reports
+// the years 2, 20 and 202, which nobody means.
+document.addEventListener("htmx:configRequest", (event) => {
+  const { target, detail } = event;
   if (target.id !== "finder") return;
+  const days = [detail.formData.get("since"), detail.formData.get("until")];
+  const isTyping = detail.triggeringEvent?.type === "change";
+  if (isTyping && days.some((day) => day?.startsWith("0"))) event.preventDefault();
   for (const [name, value] of [...detail.formData]) if (!value) detail.formData.delete(name);
 });
 

@@ -21,10 +21,12 @@ document.addEventListener("htmx:afterSwap", () => {
 document.addEventListener("click", (event) => {
   const box = event.target.closest(".photo a");
   const isPlain = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey;
-  const link = box && document.querySelector(`.faces a[href="${box.getAttribute("href")}"]`);
-  if (!link || !isPlain) return;
+  if (!box || !isPlain) return;
+  const link = document.querySelector(`.faces a[href="${box.getAttribute("href")}"]`);
+  // There are no links to choose among where a photo has one face.
+  if (!link && !box.matches(".chosen")) return;
   event.preventDefault();
-  link.click();
+  link?.click();
 });
 
 // The arrow keys lead from face to face where one of them has the focus, and otherwise to the
