@@ -9,6 +9,8 @@ from django.test.testcases import _StaticFilesHandler
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
+from tests.support.sessions import session
+
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 PATIENCE = 30_000
 """Milliseconds for what is to happen in a page: a slow machine is no fault of the site."""
@@ -119,3 +121,11 @@ def width(request: pytest.FixtureRequest) -> int:
 def page(context: BrowserContext) -> Page:
     """A page of that visitor."""
     return context.new_page()
+
+
+@pytest.fixture
+def screen(page: Page, grace, live_server, width: int) -> Page:
+    """The page of a user, in a window of that width."""
+    page.context.add_cookies([session(grace, live_server.url)])
+    page.set_viewport_size({"width": width, "height": 800})
+    return page

@@ -5,27 +5,12 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.hands import act, by_keyboard, choose, link, write
+from tests.support.hands import act, choose, choose_files, link, write
 from tests.support.pictures import crowd
 
 PASSWORD = "correct horse battery"
 RESULT = re.compile(r"/predictions/[0-9a-f-]{36}/")
 pytestmark = pytest.mark.usefixtures("nobody_else_works")
-
-
-def analyse_what_waits() -> None:
-    """Do the worker's work in this process, which saves the seconds of its start."""
-    from predictions import tasks
-    from predictions.models import Prediction
-
-    for pk in Prediction.objects.filter(status="queued").values_list("pk", flat=True):
-        tasks.analyse(str(pk))
-
-
-def choose_photos(page: Page) -> None:
-    """Open the dialog of files: the field itself has the focus, its label is what one clicks."""
-    field = page.locator("#photos")
-    act(field if by_keyboard(page) else page.get_by_text("Choose photos", exact=True))
 
 
 def heading(page: Page, name: str) -> None:
@@ -51,15 +36,13 @@ def test_from_the_first_photo_to_ones_own_history(
     page.keyboard.press("Enter")
 
     expect(page.get_by_role("heading", name="Before your first photo")).to_be_visible()
-    with page.expect_file_chooser() as chooser:
-        choose_photos(page)
     photo = {"name": "eileen.png", "mimeType": "image/png", "buffer": astronaut}
-    chooser.value.set_files(photo)
+    choose_files(page.locator("#photos"), photo)
     expect(page.locator("#chosen")).to_have_text("eileen.png")
     act(page.get_by_label("I have read this"), "Space")
     act(page.get_by_role("button", name="Analyse"))
     expect(page).to_have_url(RESULT)
-    analyse_what_waits()
+    records.finish_all()
     expect(page.locator("#result")).to_have_attribute("data-status", "succeeded")
     prediction = Prediction.objects.get()
     act(page.get_by_text("I would call it …"))
@@ -132,10 +115,8 @@ def test_from_the_gallery_to_the_end_of_an_account(
     write(page.get_by_label("Password"), "another horse battery")
     act(page.get_by_role("button", name="Log in"))
 
-    with page.expect_file_chooser() as chooser:
-        choose_photos(page)
     photo = {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": astronaut}
-    chooser.value.set_files(photo)
+    choose_files(page.locator("#photos"), photo)
     heading(page, "Queued")
     act(page.get_by_role("button", name="Cancel"))
     heading(page, "Canceled")
@@ -143,7 +124,7 @@ def test_from_the_gallery_to_the_end_of_an_account(
     for _ in range(2):
         act(page.get_by_role("button", name="Analyse again"))
         heading(page, "Queued")
-        analyse_what_waits()
+        records.finish_all()
         expect(result).to_have_attribute("data-status", "succeeded")
     act(page.get_by_text("I would call it …"))
     act(page.get_by_role("button", name="sad"))
@@ -153,7 +134,7 @@ def test_from_the_gallery_to_the_end_of_an_account(
     act(page.get_by_role("checkbox", name="Select a.jpg"), "Space")
     act(page.get_by_role("button", name="Analyse again"))
     expect(page.get_by_text("1 photo is analysed again.")).to_be_visible()
-    analyse_what_waits()
+    records.finish_all()
     expect(page.locator('.card [data-status="succeeded"]')).to_have_count(1)
 
     act(link(page, "Account"))

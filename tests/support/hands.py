@@ -67,6 +67,15 @@ def choose(target: Locator, word: str) -> None:
         target.select_option(label=word)
 
 
+def choose_files(field: Locator, *files: dict) -> None:
+    """Choose files in the dialog of a field, which a mouse opens by the field's label."""
+    page = field.page
+    label = page.locator(f'label[for="{field.get_attribute("id")}"]')
+    with page.expect_file_chooser() as chooser:
+        act(field if by_keyboard(page) else label)
+    chooser.value.set_files(list(files))
+
+
 def link(page: Page, name: str) -> Locator:
     """Return the first link of exactly this name."""
     return page.get_by_role("link", name=name, exact=True).first

@@ -6,7 +6,7 @@ Import this where a test runs: it needs Django to be set up.
 from django.core.files.base import ContentFile
 
 from predictions import services, tasks
-from predictions.models import DemoImage, Prediction
+from predictions.models import DemoImage, Prediction, Status
 from predictions.uploads import validate
 
 
@@ -20,6 +20,12 @@ def finish(prediction: Prediction) -> Prediction:
     tasks.analyse(str(prediction.pk))
     prediction.refresh_from_db()
     return prediction
+
+
+def finish_all() -> None:
+    """Do the worker's work in this process, which saves the seconds of its start."""
+    for prediction in Prediction.objects.filter(status=Status.QUEUED):
+        finish(prediction)
 
 
 def analyse(user, content: bytes, name: str = "photo.jpg") -> Prediction:
