@@ -1,4 +1,5 @@
-"""Curating the gallery and looking after the work in a real browser, under the site's policy."""
+"""Curating the gallery and looking after the work in a real browser, under the site's policy, with
+the mouse at a desk and by keyboard on a narrow screen."""
 
 import pytest
 from django.template.defaultfilters import filesizeformat
@@ -8,7 +9,7 @@ from emotionsite.accounts.models import User
 from predictions import services
 from predictions.models import DemoImage, Prediction, Status
 from tests.support import records
-from tests.support.hands import STEPS_TO
+from tests.support.hands import act, by_keyboard, choose, choose_files, write
 from tests.support.sessions import session
 from tests.support.waiting import wait_until
 
@@ -21,22 +22,40 @@ def staff_page(page: Page, transactional_db, live_server) -> Page:
     return page
 
 
-def test_admin_curates_the_gallery(worker, staff_page: Page, astronaut, make_image):
+def image_file(name: str, content: bytes) -> dict:
+    return {"name": f"{name}.png", "mimeType": "image/png", "buffer": content}
+
+
+def choose_action(page: Page, box: Locator, name: str) -> None:
+    """Do something with what a box ticks."""
+    act(box, "Space")
+    choose(page.get_by_label("Action:"), name)
+    act(page.get_by_role("button", name="Go"))
+
+
+def drag_to_the_top(page: Page, title: str) -> None:
+    """Drag a picture, and hold it still."""
+    top = page.locator("#result_list .field-title").first.bounding_box()
+    page.get_by_role("row", name=title).locator(".order-handle").hover()
+    page.mouse.down()
+    page.mouse.move(top["x"], top["y"] + 1, steps=5)
+
+
+def test_admin_curates_the_gallery(worker, staff_page: Page, astronaut, width: int):
     page = staff_page
+    page.set_viewport_size({"width": width, "height": 800})
     page.goto("/admin/predictions/demoimage/add/")
-    expect(page.get_by_label("Picture:")).to_be_focused()
-    page.get_by_label("Picture:").set_input_files(
-        {"name": "notes.jpg", "mimeType": "image/jpeg", "buffer": b"no picture"}
-    )
+    picture = page.get_by_label("Picture:")
+    save = page.get_by_role("button", name="Save", exact=True)
+    expect(picture).to_be_focused()
+    choose_files(picture, image_file("notes", b"no picture"))
     for label, text in (("Title", "A smile"), ("Credit", "NASA"), ("Licence", "Public domain")):
-        page.get_by_label(f"{label}:").fill(text)
-    page.get_by_role("button", name="Save", exact=True).click()
+        write(page.get_by_label(f"{label}:"), text)
+    act(save)
     expect(page.locator(".field-picture .errorlist")).to_contain_text("not a picture we can read")
 
-    page.get_by_label("Picture:").set_input_files(
-        {"name": "face.png", "mimeType": "image/png", "buffer": astronaut}
-    )
-    page.get_by_role("button", name="Save", exact=True).click()
+    choose_files(picture, image_file("face", astronaut))
+    act(save)
     expect(page.locator(".messagelist")).to_contain_text("was added successfully")
     wait_until(lambda: Prediction.objects.get().is_finished, 30)
 
@@ -45,18 +64,16 @@ def test_admin_curates_the_gallery(worker, staff_page: Page, astronaut, make_ima
     image = row.get_by_role("img", name="A smile")
     assert image.evaluate("image => image.decode().then(() => image.naturalWidth)") == 480
     assert image.bounding_box()["width"] < 100
-    row.get_by_role("checkbox").first.check()
-    page.get_by_label("Action:").select_option("publish")
-    page.get_by_role("button", name="Go").click()
+    choose_action(page, row.get_by_role("checkbox").first, "Publish")
     expect(page.locator(".messagelist")).to_contain_text("1 picture was published")
     assert DemoImage.objects.published().count() == 1
 
-    row.locator("[name$=position]").fill("7")
-    page.get_by_role("button", name="Save").click()
+    write(row.locator("[name$=position]"), "7")
+    act(page.get_by_role("button", name="Save"))
     expect(page.locator(".messagelist")).to_contain_text("changed successfully")
     assert DemoImage.objects.get().position == 7
 
-    row.get_by_role("link", name="A smile").last.click()
+    act(row.get_by_role("link", name="A smile").last)
     prediction = Prediction.objects.get()
     answer = f"{prediction.emoji} {prediction.label}, {prediction.confidence:.0%}"
     expect(page.locator(".field-answered")).to_contain_text(answer)
@@ -64,12 +81,10 @@ def test_admin_curates_the_gallery(worker, staff_page: Page, astronaut, make_ima
     assert preview.evaluate("image => image.decode().then(() => image.naturalWidth)") == 512
 
     page.goto("/admin/predictions/demoimage/")
-    page.locator("#changelist-filter").get_by_role("link", name="Yes").click()
+    act(page.locator("#changelist-filter").get_by_role("link", name="Yes"))
     expect(row).to_have_count(1)
-    row.get_by_role("checkbox").first.check()
-    page.get_by_label("Action:").select_option("delete_selected")
-    page.get_by_role("button", name="Go").click()
-    page.get_by_role("button", name="Yes, I’m sure").click()
+    choose_action(page, row.get_by_role("checkbox").first, "Delete selected demo images")
+    act(page.get_by_role("button", name="Yes, I’m sure"))
     expect(page.locator(".messagelist")).to_contain_text("Successfully deleted 1")
     assert not Prediction.objects.exists()
 
@@ -79,26 +94,22 @@ def test_admin_curates_the_gallery(worker, staff_page: Page, astronaut, make_ima
 
 
 def test_admin_adds_several_pictures_and_puts_them_in_order(
-    redis_server, staff_page: Page, make_image
+    redis_server, staff_page: Page, make_image, width: int
 ):
     page = staff_page
-    page.set_viewport_size({"width": 1280, "height": 900})
+    page.set_viewport_size({"width": width, "height": 900})
     page.goto("/admin/predictions/demoimage/")
-    page.get_by_role("link", name="Add several").click()
-    page.get_by_label("Pictures:").set_input_files(
-        [
-            {"name": f"{name}.png", "mimeType": "image/png", "buffer": content}
-            for name, content in (
-                ("one", make_image("PNG")),
-                ("notes", b"no picture"),
-                ("two", make_image("PNG", size=(90, 60))),
-                ("three", make_image("PNG", size=(60, 90))),
-            )
-        ]
+    act(page.get_by_role("link", name="Add several"))
+    choose_files(
+        page.get_by_label("Pictures:"),
+        image_file("one", make_image("PNG")),
+        image_file("notes", b"no picture"),
+        image_file("two", make_image("PNG", size=(90, 60))),
+        image_file("three", make_image("PNG", size=(60, 90))),
     )
-    page.get_by_label("Credit:").fill("Ada")
-    page.get_by_label("Licence:").fill("CC0")
-    page.get_by_role("button", name="Add pictures").click()
+    write(page.get_by_label("Credit:"), "Ada")
+    write(page.get_by_label("Licence:"), "CC0")
+    act(page.get_by_role("button", name="Add pictures"))
     expect(page.locator(".messagelist")).to_contain_text("3 pictures were added.")
     expect(page.locator(".messagelist")).to_contain_text(
         "Not added: notes.png. This is not a picture"
@@ -110,26 +121,26 @@ def test_admin_adds_several_pictures_and_puts_them_in_order(
     titles = page.locator("#result_list .field-title")
     status = page.get_by_role("status")
     expect(titles).to_have_text(["One", "Two", "Three"])
-    page.get_by_role("button", name="Move down: One").press("Enter")
-    expect(status).to_have_text("One: 2/3. Saved.")
-    page.keyboard.press("Enter")
-    expect(status).to_have_text("One: 3/3. Saved.")
+    down = page.get_by_role("button", name="Move down: One")
+    for place in (2, 3):
+        act(down)
+        expect(status).to_have_text(f"One: {place}/3. Saved.")
+        expect(down).to_be_focused()
     assert order() == ["Two", "Three", "One"]
 
-    handle = page.get_by_role("row", name="One").locator(".order-handle")
-    top = titles.nth(0).bounding_box()
-    handle.hover()
-    page.mouse.down()
-    page.mouse.move(top["x"], top["y"] + 1, steps=5)
-    expect(titles).to_have_text(["One", "Two", "Three"])
-    page.keyboard.press("Escape")
-    expect(titles).to_have_text(["Two", "Three", "One"])
-    page.mouse.up()
-    handle.hover()
-    page.mouse.down()
-    page.mouse.move(top["x"], top["y"] + 1, steps=5)
-    page.mouse.up()
-    expect(status).to_have_text("One: 1/3. Saved.")
+    if by_keyboard(page):
+        for place in (2, 1):
+            act(page.get_by_role("button", name="Move up: One"))
+            expect(status).to_have_text(f"One: {place}/3. Saved.")
+    else:
+        drag_to_the_top(page, "One")
+        expect(titles).to_have_text(["One", "Two", "Three"])
+        page.keyboard.press("Escape")
+        expect(titles).to_have_text(["Two", "Three", "One"])
+        page.mouse.up()
+        drag_to_the_top(page, "One")
+        page.mouse.up()
+        expect(status).to_have_text("One: 1/3. Saved.")
     assert order() == ["One", "Two", "Three"]
 
     # The fields followed: saving them, as one does without the script, changes nothing.
@@ -143,27 +154,11 @@ def test_admin_adds_several_pictures_and_puts_them_in_order(
 def test_staff_looks_after_the_work(
     redis_server, nobody_else_works, staff_page: Page, grace, make_image, storage, width
 ):
-    """By mouse at a desk, and by keyboard on a small window."""
     page = staff_page
     page.set_viewport_size({"width": width, "height": 800})
     failed = records.queue(grace, make_image())
     services.fail(services.claim(str(failed.pk)), "timed_out", "The analysis took too long.")
     other = records.queue(grace, make_image(size=(90, 60)))
-
-    def use(element: Locator, key: str = "Enter") -> None:
-        if width == 1280:
-            element.click()
-        else:
-            element.press(key)
-
-    def act(name: str) -> None:
-        choice = page.get_by_label("Action:")
-        if width == 1280:
-            choice.select_option(label=name)
-        else:
-            for _step in range(choice.evaluate(STEPS_TO, name)):
-                choice.press("ArrowDown")
-        use(page.get_by_role("button", name="Go"))
 
     def fits() -> None:
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -172,23 +167,21 @@ def test_staff_looks_after_the_work(
     work = page.get_by_role("region", name="Work")
     expect(work.get_by_role("row", name="timed_out 1")).to_be_visible()
     fits()
-    use(work.get_by_role("link", name="timed_out"))
+    act(work.get_by_role("link", name="timed_out"))
     rows = page.locator("#result_list tbody tr")
     expect(rows).to_have_count(1)
     expect(rows).to_contain_text("grace")
     fits()
-    use(rows.get_by_role("checkbox"), "Space")
-    act("Analyse again")
+    choose_action(page, rows.get_by_role("checkbox"), "Analyse again")
     expect(page.locator(".messagelist")).to_contain_text("1 prediction queued.")
     expect(rows).to_have_count(0)
 
     page.goto("/admin/predictions/prediction/")
     filters = page.locator("#changelist-filter")
-    use(filters.get_by_role("link", name="queued"))
-    use(filters.get_by_role("link", name="The last hour"))
+    act(filters.get_by_role("link", name="queued"))
+    act(filters.get_by_role("link", name="The last hour"))
     expect(rows).to_have_count(2)
-    use(page.locator("#action-toggle"), "Space")
-    act("Cancel")
+    choose_action(page, page.locator("#action-toggle"), "Cancel")
     expect(page.locator(".messagelist")).to_contain_text("2 predictions canceled.")
     assert {p.status for p in Prediction.objects.all()} == {Status.CANCELED}
 

@@ -106,6 +106,7 @@ def test_a_drawing_that_failed_is_asked_for_again(screen: Page, eileen):
     expect(look).to_contain_text("This face could not be drawn.")
     act(look.get_by_role("link", name="Try again"))
     expect(look).to_contain_text("Drawing where the network looked …")
+    expect(look.locator("summary")).to_be_focused()
     tasks.draw_explanation(face.pk)
     expect(look.locator("img")).to_have_js_property("naturalWidth", 384)
     over = page.locator("image.looked")

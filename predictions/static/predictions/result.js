@@ -1,5 +1,6 @@
 // A waiting page hears that its record was deleted elsewhere; what it shows instead waits no more.
-// Where the button that had the focus is gone with the waiting, the focus goes to the answer.
+// Where what had the focus is gone, the focus goes to the head of what came in its place: to the
+// answer after the waiting, to the question where a drawing is asked for again.
 let hadFocus = false;
 
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {
@@ -10,11 +11,11 @@ document.addEventListener("htmx:beforeSwap", ({ detail }) => {
   hadFocus = detail.target.contains(document.activeElement);
 });
 
-document.addEventListener("htmx:afterSwap", () => {
-  const heading = document.querySelector("#result h1");
-  if (!hadFocus || !heading || document.activeElement !== document.body) return;
-  heading.tabIndex = -1;
-  heading.focus();
+document.addEventListener("htmx:afterSwap", ({ target }) => {
+  const head = target.querySelector("h1, summary");
+  if (!hadFocus || !head || document.activeElement !== document.body) return;
+  if (head.matches("h1")) head.tabIndex = -1;
+  head.focus();
 });
 
 // A box chooses its face as the face's link does, without loading the page anew.
