@@ -28,6 +28,7 @@ log = structlog.get_logger(__name__)
 
 class FaceInline(admin.TabularInline):
     model = Face
+    template = "admin/predictions/faces.html"
     # Without the owner's correction: the page promises that nobody else sees it.
     fields = ("index", "label", "confidence", "unsure", "detection_confidence")
     extra = 0
