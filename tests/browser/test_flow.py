@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.support.accessibility import faults
 from tests.support.pictures import crowd
 from tests.support.sessions import session
 from tests.support.waiting import wait_until
@@ -248,6 +249,7 @@ def test_where_the_network_looked_is_drawn_when_it_is_asked(
     for corner, side in (("x", "width"), ("y", "height")):
         middle = box[corner] + box[side] / 2
         assert abs(place[corner] + place[side] / 2 - middle) < 0.1 * box[side]
+    assert faults(page, "dark") + faults(page, "light") == []
     if width == 390:
         page.keyboard.press("Tab")
         page.keyboard.press("Space")

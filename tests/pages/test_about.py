@@ -1,57 +1,11 @@
 """How wrong it is: the page shows what was measured, all of it, and claims nothing else."""
 
-import json
 import re
 
 import pytest
 
 from tests.pages.test_markup import check
-from tests.support.tiny_model import build_tiny_model
-
-CONFUSION = [[30 if row == column else 2 for column in range(7)] for row in range(7)]
-CONFUSION[1] = [24, 10, 0, 0, 6, 0, 0]
-
-FIGURES = {
-    "count": 3589,
-    "accuracy": 0.6634,
-    "accuracy_interval": [0.6478, 0.6787],
-    "recall": {"happy": 0.9, "fear": 0.31},
-    "precision": {"happy": 0.87, "fear": 0.5},
-    "ece": 0.0183,
-    "confusion": CONFUSION,
-    "reliability": [
-        {"count": 0, "confidence": None, "accuracy": None},
-        {"count": 900, "confidence": 0.5, "accuracy": 0.25},
-        {"count": 100, "confidence": 0.95, "accuracy": 1.0},
-    ],
-    "accuracy_at_coverage": [
-        {"coverage": 0.5, "accuracy": 0.86},
-        {"coverage": 1.0, "accuracy": 0.66},
-    ],
-    "confidence_groups": {
-        label: [
-            {"from": 0.0, "to": 0.5, "count": 40, "right": 17},
-            {"from": 0.5, "to": 1.0, "count": 19, "right": 18},
-        ]
-        for label in ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
-    },
-}
-
-REPORT = {
-    "split": "PrivateTest",
-    "robustness": [
-        {"change": "unchanged", "accuracy": 0.66, "same_answer": 1.0},
-        {"change": "blur, 2 pixels", "accuracy": 0.37, "same_answer": 0.45},
-        {"change": "96 pixels", "accuracy": 0.65, "same_answer": 0.98},
-    ],
-    "photos": {
-        "size": [480, 360],
-        "rows": [
-            {"side": 48, "count": 0, "looked_for": 50, "accuracy": None},
-            {"side": 96, "count": 41, "looked_for": 50, "accuracy": 0.58},
-        ],
-    },
-}
+from tests.support.measurements import FIGURES, REPORT, measured_model
 
 
 @pytest.fixture
@@ -59,13 +13,7 @@ def page(anonymous_client, settings, tmp_path):
     """A function that returns the page of a site whose network has these figures."""
 
     def page(figures, report: dict | None = None) -> str:
-        metadata = {"version": "1.2.3", "metrics": json.dumps({"PrivateTest": figures})}
-        settings.MODEL_PATH = str(build_tiny_model(tmp_path, metadata))
-        if report is not None:
-            sha256 = json.loads((tmp_path / "vgg19-fer2013.json").read_text())["sha256"]
-            report = {"model": {"sha256": sha256}, **report}
-            (tmp_path / "report").mkdir()
-            (tmp_path / "report" / "report.json").write_text(json.dumps(report))
+        settings.MODEL_PATH = str(measured_model(tmp_path, figures, report))
         response = anonymous_client.get("/about/")
         check(response)
         return " ".join(response.content.decode().split())

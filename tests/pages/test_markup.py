@@ -51,6 +51,7 @@ FOREIGN = ("/admin/", "/api/v1/docs/")
 
 STATUSES = {
     "refused upload": 422,
+    "no rights": 403,
     "csrf": 403,
     "bad request": 400,
     "too many tries": 429,

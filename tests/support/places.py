@@ -8,6 +8,8 @@ Import this where a test runs: it needs Django to be set up.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from allauth.account.forms import EmailAwarePasswordResetTokenGenerator
 from allauth.account.models import EmailAddress, EmailConfirmationHMAC
@@ -19,12 +21,14 @@ from django.urls import URLPattern, get_resolver, resolve
 from django.utils import timezone
 
 from emotionsite.accounts import erasure
-from emotionsite.accounts.models import ApiToken, User
-from predictions import maintenance, services
-from predictions.models import DemoImage, EarlierAnswer, Prediction
+from emotionsite.accounts.models import ApiToken, StaffAct, User
+from mlcore.labels import LABELS
+from predictions import explanations, maintenance, services, tasks
+from predictions.models import DemoImage, EarlierAnswer, Photo, Prediction, Status
 from predictions.uploads import validate
 from predictions.webhooks.models import Delivery, Webhook
 from tests.support import records
+from tests.support.measurements import FIGURES, REPORT, measured_model
 from tests.support.pictures import crowd
 from tests.support.totp import protect
 
@@ -78,7 +82,7 @@ def _visitor(user: User | None = None) -> Client:
 
 
 def furnish(astronaut: bytes, make_image) -> list[tuple[Client, list[Place]]]:
-    """Return each kind of visitor with the places to go to."""
+    """Return each kind of visitor with the places to go to, staff last."""
     demo = records.publish(astronaut)
     grace, ada, root = map(_user, ("grace", "ada", "root"))
     grace.accept_notice()
@@ -86,6 +90,8 @@ def furnish(astronaut: bytes, make_image) -> list[tuple[Client, list[Place]]]:
     own = _photos(grace, astronaut, make_image)
     webhook = _webhook(grace, own["answered"])
     ApiToken.objects.create(user=grace, name="A notebook with a rather long name, in the lab")
+    for kind in StaffAct.Kind:
+        StaffAct.objects.create(user=grace, kind=kind)
 
     user = _visitor(grace)
     user.post("/accounts/reauthenticate/", {"password": PASSWORD})
@@ -98,6 +104,7 @@ def furnish(astronaut: bytes, make_image) -> list[tuple[Client, list[Place]]]:
         (_visitor(), _public_places(grace)),
         (_visitor(_user("newcomer")), _beginnings()),
         (user, _own_places(own, webhook, demo)),
+        (_visitor(_collector()), [Place("/predictions/?page=2"), Place("/insights/")]),
         (protected, _second_factor()),
         (half_way, [Place("/accounts/2fa/authenticate/")]),
         (_visitor(User.objects.get(pk=root.pk)), _admin_places(grace, own, webhook, demo)),
@@ -120,6 +127,15 @@ def _photos(owner: User, astronaut: bytes, make_image) -> dict[str, Prediction]:
     upload = validate(ContentFile(crowd(astronaut, 2, 1), "unkept.png"))
     photos["unkept"] = services.submit(owner, upload, keep_photo=False)[0]
     records.finish(photos["unkept"])
+    for kind in ("called off", "tried again"):
+        photos[kind] = records.analyse(owner, astronaut, f"{kind}.png")
+        services.rerun(photos[kind])
+    services.cancel(photos["called off"])
+    # It is still what another network said.
+    Prediction.objects.filter(pk=photos["called off"].pk).update(model_sha256="0" * 64)
+    attempt = services.claim(str(photos["tried again"].pk))
+    services.fail(attempt, "unreadable_image", "This file is no picture that can be read.")
+    tasks.draw_explanation(photos["answered"].faces.get().pk)
     services.correct(photos["answered"].faces.get(), "sad")
     EarlierAnswer.keep(photos["several"])
     photos["several"].earlier_answers.update(model_version="2026.1.2", model_sha256="0" * 64)
@@ -129,6 +145,23 @@ def _photos(owner: User, astronaut: bytes, make_image) -> dict[str, Prediction]:
     last_month = timezone.now() - timedelta(days=40)
     Prediction.objects.filter(pk=photos["several"].pk).update(advice=advice, created_at=last_month)
     return photos
+
+
+def _collector() -> User:
+    """Make a user whose photos fill three pages, a week apart; no test looks at the pictures."""
+    user, now = _user("collector"), timezone.now()
+    user.accept_notice()
+    photos = [
+        Photo(name=f"{n}.jpg", sha256=f"{n:064}", bytes=1, width=9, height=9) for n in range(50)
+    ]
+    Photo.objects.bulk_create(photos)
+    for n, photo in enumerate(photos):
+        answer = {"label": LABELS[n % 7], "confidence": 0.8, "unsure": False}
+        made = {"owner": user, "photo": photo, "name_key": photo.name, "status": Status.SUCCEEDED}
+        prediction = Prediction.objects.create(**made, **answer, finished_at=now)
+        week = now - timedelta(weeks=n)
+        Prediction.objects.filter(pk=prediction.pk).update(created_at=week)
+    return user
 
 
 def _webhook(owner: User, prediction: Prediction) -> Webhook:
@@ -184,6 +217,10 @@ def _own_places(own: dict[str, Prediction], webhook: Webhook, demo: DemoImage) -
     paths = [
         *(photo.get_absolute_url() for photo in own.values()),
         *(f"{own['several'].get_absolute_url()}{more}" for more in ("?face=2", "delete/")),
+        *(
+            f"{own[kind].get_absolute_url()}?face=1&look=1"
+            for kind in ("answered", "unkept", "called off")
+        ),
         *("/", "/predictions/", "/predictions/?emotion=fear"),
         *("/predictions/?select=all&name=o&sort=size", "/insights/", f"/gallery/{demo.slug}/"),
         *(f"/account/{page}" for page in ("", "tokens/", "privacy/", "erase/", "delete/")),
@@ -227,6 +264,26 @@ def answers(monkeypatch) -> Iterator[tuple[str, object]]:
     """
     user = _visitor(User.objects.get(username="grace"))
     yield "refused upload", user.post("/")
+    answered = Prediction.objects.get(photo__name="Eileen.png")
+    with answered.photo.display.open("rb") as file:
+        photo = file.read()
+    files = {"good.jpg": photo, "words.jpg": b"These are words.", "empty.jpg": b""}
+    photos = [SimpleUploadedFile(name, content) for name, content in files.items()]
+    yield "partly refused upload", user.post("/", {"photos": photos})
+    several = Prediction.objects.filter(owner=answered.owner, faces__index=2).get()
+    explanations.give_up(several.faces.first())
+    yield "not drawn", user.get(f"{several.get_absolute_url()}?face=1&look=1")
+    yield "no rights", user.get("/admin/login/")
+    with override_settings(STAFF_SEES_PHOTOS=True):
+        for page in ("/", "/about/", "/account/privacy/"):
+            yield f"{page} that staff are named on", user.get(page)
+        staff = _visitor(User.objects.get(username="root"))
+        page = f"/admin/predictions/prediction/{answered.pk}/change/"
+        yield "/admin/ with a photo", staff.get(page)
+    with TemporaryDirectory() as folder:
+        model = measured_model(Path(folder), FIGURES, REPORT)
+        with override_settings(MODEL_PATH=str(model)):
+            yield "measured", user.get("/about/")
     token = {"name": "notebook", "scope": "read", "days": "never"}
     yield "new token", user.post("/account/tokens/", token)
     yield "wrong token", user.post("/account/tokens/", {**token, "days": "-1"})
