@@ -63,6 +63,7 @@ def choose(target: Locator, word: str) -> None:
         steps = target.evaluate(STEPS_TO, word)
         for _ in range(abs(steps)):
             target.page.keyboard.press("ArrowDown" if steps > 0 else "ArrowUp")
+        expect(target.locator("option:checked")).to_have_text(word)
     else:
         target.select_option(label=word)
 
