@@ -5,10 +5,10 @@ stands outside of brackets would stay English in every language.
 """
 
 import re
-from socket import gethostname
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
+from socket import gethostname
 
 import pytest
 
