@@ -58,6 +58,8 @@ def write(target: Locator, text: str) -> None:
 
 def choose(target: Locator, word: str) -> None:
     """Choose from a list what is called so; arrows need no haste, as typing its letters would."""
+    expect(target).to_be_attached()
+    target.page.wait_for_load_state()  # Nobody chooses before the scripts of a new page listen.
     if by_keyboard(target.page):
         reach(target)
         steps = target.evaluate(STEPS_TO, word)
