@@ -5,22 +5,13 @@ from collections.abc import Callable, Sequence
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from predictions import services
 from predictions.models import Prediction
-from predictions.pages.wording import failure
 
 AT_ONCE = 1000
 """Records that one request acts on: each takes a transaction, and others wait for the process."""
-
-
-def why_failed(prediction: Prediction) -> str:
-    """Return why an analysis failed, and the code by which the API and the log call it."""
-    return format_html(
-        '{} <code class="quiet">{}</code>', failure(prediction), prediction.error_code
-    )
 
 
 def act_on_each(

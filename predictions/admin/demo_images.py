@@ -13,8 +13,9 @@ from django.utils.translation import gettext_lazy, ngettext_lazy
 from django.views.decorators.http import require_POST
 
 from predictions import gallery, services
-from predictions.admin.actions import act_on_each, why_failed
+from predictions.admin.actions import act_on_each
 from predictions.admin.several import add_several
+from predictions.admin.wording import why_failed
 from predictions.models import DemoImage, Prediction, Status
 from predictions.pages.wording import EMOTIONS, STATUSES
 from predictions.pictures import stream

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from predictions.admin.actions import why_failed
+from predictions.admin.wording import why_failed
 from predictions.models import Prediction, PredictionQuerySet, Status
 
 PATIENCE = timedelta(minutes=1)

@@ -17,9 +17,10 @@ from django.utils.translation import gettext_lazy, ngettext_lazy
 
 from predictions import services
 from predictions.admin import work
-from predictions.admin.actions import act_on_each, why_failed
+from predictions.admin.actions import act_on_each
 from predictions.admin.filters import AgeFilter, ErrorFilter, GivenValuesFilter, StuckFilter
 from predictions.admin.read_only import ReadOnlyAdmin
+from predictions.admin.wording import why_failed
 from predictions.models import Face, Prediction
 from predictions.pictures import stream
 

@@ -19,8 +19,8 @@ from redis.retry import Retry
 
 from mlcore.errors import MLCoreError
 from mlcore.model_info import read_model_info
-from predictions.admin.actions import why_failed
 from predictions.admin.filters import PATIENCE, WAITING_SINCE, stuck
+from predictions.admin.wording import why_failed
 from predictions.models import Photo, Prediction, Status
 
 log = structlog.get_logger(__name__)

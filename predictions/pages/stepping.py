@@ -30,15 +30,13 @@ def neighbours(request: HttpRequest, prediction: Prediction) -> dict:
 
     A record that the last list does not hold has its place in the whole history.
     """
-    query = request.session.get(SESSION_KEY, "")
-    everything = Prediction.objects.filter(owner=prediction.owner_id, removed_at=None)
-    form = HistoryFilter(QueryDict(query))
-    form.is_valid()
-    listed = form.narrow(everything)
-    if query and not listed.filter(pk=prediction.pk).exists():
-        query, form = "", HistoryFilter({})
+    mine = Prediction.objects.for_user(request.user).select_related(None)
+    for query in (request.session.get(SESSION_KEY, ""), ""):
+        form = HistoryFilter(QueryDict(query))
         form.is_valid()
-        listed = form.narrow(everything)
+        listed = form.narrow(mine)
+        if not query or listed.filter(pk=prediction.pk).exists():
+            break
     order = listed.query.order_by
     shown = listed.only("id")
     return {

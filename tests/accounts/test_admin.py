@@ -11,12 +11,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def admin_client(client):
-    client.force_login(User.objects.create_superuser("root", "root@example.org"))
-    return client
-
-
-@pytest.fixture
 def ada() -> User:
     return User.objects.create_user("ada", "ada@example.org")
 
