@@ -73,16 +73,33 @@ class EmotionClassifier:
             if not batch_is_dynamic or (*found[0][:2], found[0][2][1:]) != (name, kind, shape):
                 raise ModelMismatch(f"expected {name} {kind} (N, {shape}), the model has {found}")
 
-    def predict(self, faces: Sequence[Image.Image]) -> np.ndarray:
+    def predict(self, faces: Sequence[Image.Image], mirrored: bool | None = None) -> np.ndarray:
         """Return (N, 7) float32 probabilities in LABELS order, each row summing to 1.
 
-        ``faces`` are upright, square crops framed as FER2013's; N may be 0.
+        ``faces`` are upright, square crops framed as FER2013's; N may be 0. ``mirrored`` is that
+        of ``logits``; only with its default are the probabilities calibrated.
         """
-        probabilities = np.empty((len(faces), len(LABELS)), dtype=np.float32)
+        scaled = self.logits(faces, mirrored).astype(np.float64) / self.model.temperature
+        odds = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+        return (odds / odds.sum(axis=1, keepdims=True)).astype(np.float32)
+
+    def logits(self, faces: Sequence[Image.Image], mirrored: bool | None = None) -> np.ndarray:
+        """Return (N, 7) float32 logits in LABELS order, before the temperature.
+
+        With ``mirrored``, by default as the file's metadata say, they are the mean of the logits of
+        the face and of its mirror image. So a photo and a selfie, which phones mirror, have one
+        answer, and it is right more often than that to one view.
+        """
+        mirrored = self.model.mirrored if mirrored is None else mirrored
+        logits = np.empty((len(faces), len(LABELS)), dtype=np.float32)
         for start in range(0, len(faces), BATCH_SIZE):
             batch = preprocess_batch(faces[start : start + BATCH_SIZE])
-            (logits,) = self._session.run(["logits"], {"input": batch})
-            scaled = logits.astype(np.float64) / self.model.temperature
-            odds = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-            probabilities[start : start + len(batch)] = odds / odds.sum(axis=1, keepdims=True)
-        return probabilities
+            answers = self._run(batch)
+            if mirrored:
+                answers = (answers + self._run(np.ascontiguousarray(batch[..., ::-1]))) / 2
+            logits[start : start + len(batch)] = answers
+        return logits
+
+    def _run(self, batch: np.ndarray) -> np.ndarray:
+        (logits,) = self._session.run(["logits"], {"input": batch})
+        return logits

@@ -9,7 +9,7 @@ from PIL import Image
 
 from mlcore.classification import EmotionClassifier
 from mlcore.labels import LABELS
-from mlcore.preprocessing import FACE_SIZE
+from mlcore.preprocessing import FACE_SIZE, to_face_size
 
 PATCH = 12
 """Side of the grey patch in pixels of the 48 x 48 face: about an eye, or half of a mouth."""
@@ -33,9 +33,7 @@ def occlusion_map(classifier: EmotionClassifier, face: Image.Image, label: str) 
     ``face`` is a crop as EmotionClassifier takes it. The result is (12, 12) float32 in -1...1: the
     fall of the probability when a patch around that place is grey; negative where it rises.
     """
-    small = face.convert("L").resize(
-        (FACE_SIZE, FACE_SIZE), Image.Resampling.BILINEAR, reducing_gap=3.0
-    )
+    small = to_face_size(face)
     pixels = np.asarray(small)
     grey = round(float(pixels.mean()))
     centres = range(STEP // 2, FACE_SIZE, STEP)

@@ -17,8 +17,10 @@ class ModelInfo:
     """Identity and measured behaviour of a network.
 
     ``sha256`` is the hex digest of the ONNX file; ``temperature`` divides the logits before the
-    softmax; an answer whose confidence is below ``unsure_threshold`` (0...1) counts as unsure;
-    ``metrics`` are the numbers measured on the exported file, by name.
+    softmax; with ``mirrored`` these are the mean of the logits of a face and of its mirror image,
+    for which temperature, threshold and metrics were measured; an answer whose confidence is below
+    ``unsure_threshold`` (0...1) counts as unsure; ``metrics`` are the numbers measured on the
+    exported file, by name.
     """
 
     name: str
@@ -29,6 +31,7 @@ class ModelInfo:
     dataset: str
     code_revision: str
     metrics: Mapping[str, object]
+    mirrored: bool = False
 
 
 def parse_metadata(metadata: Mapping[str, object], sha256: str) -> ModelInfo:
@@ -41,6 +44,9 @@ def parse_metadata(metadata: Mapping[str, object], sha256: str) -> ModelInfo:
         labels = tuple(labels.split(",") if isinstance(labels, str) else labels)
         metrics = metadata["metrics"]
         metrics = json.loads(metrics) if isinstance(metrics, str) else metrics
+        mirrored = str(metadata.get("mirrored", False)).lower()
+        if mirrored not in ("true", "false"):
+            raise ValueError(f"mirrored is {mirrored}")
         info = ModelInfo(
             name=str(metadata["name"]),
             version=str(metadata["version"]),
@@ -50,6 +56,7 @@ def parse_metadata(metadata: Mapping[str, object], sha256: str) -> ModelInfo:
             dataset=str(metadata["dataset"]),
             code_revision=str(metadata["code_revision"]),
             metrics=metrics,
+            mirrored=mirrored == "true",
         )
     except KeyError as error:
         raise ModelMismatch(f"the model's metadata has no {error.args[0]!r}") from error

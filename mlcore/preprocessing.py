@@ -7,10 +7,21 @@ from PIL import Image
 
 FACE_SIZE = 48
 """Side in pixels of a FER2013 image: every crop is brought to it first, so that a face from a
-large photo is as soft as the faces that the network learned from."""
+large photo has the detail of the faces that the network learned from, and no more."""
 
 INPUT_SIZE = 44
 """Side in pixels of the network's input."""
+
+
+def to_face_size(face: Image.Image) -> Image.Image:
+    """Return one face crop of any mode and size as a grey picture of 48 x 48 pixels.
+
+    FER2013's faces are crisp, and so is the filter: after a softer one fewer answers are right.
+    """
+    grey = face if face.mode == "L" else face.convert("L")
+    if grey.size == (FACE_SIZE, FACE_SIZE):
+        return grey
+    return grey.resize((FACE_SIZE, FACE_SIZE), Image.Resampling.BICUBIC, reducing_gap=3.0)
 
 
 def preprocess(face: Image.Image) -> np.ndarray:
@@ -18,10 +29,7 @@ def preprocess(face: Image.Image) -> np.ndarray:
 
     The crop may have any mode and size; its aspect ratio is not kept, so crops should be square.
     """
-    grey = face if face.mode == "L" else face.convert("L")
-    if grey.size != (FACE_SIZE, FACE_SIZE):
-        grey = grey.resize((FACE_SIZE, FACE_SIZE), Image.Resampling.BILINEAR, reducing_gap=3.0)
-    grey = grey.resize((INPUT_SIZE, INPUT_SIZE), Image.Resampling.BILINEAR)
+    grey = to_face_size(face).resize((INPUT_SIZE, INPUT_SIZE), Image.Resampling.BILINEAR)
     plane = np.asarray(grey, dtype=np.float32) / 255.0
     return np.repeat(plane[np.newaxis], 3, axis=0)
 

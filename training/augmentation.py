@@ -10,6 +10,9 @@ from torch.nn import functional
 Uniform = Callable[[float, float], torch.Tensor]
 """Draws one number between two for every face of a batch."""
 
+BLUR_SIGMA, BLUR_REACH = (0.3, 1.2), 3
+"""In pixels of the face: standard deviations of the blur, and how far its kernel reaches."""
+
 
 @dataclass(frozen=True)
 class Augmentation:
@@ -18,7 +21,8 @@ class Augmentation:
     ``rotation`` in degrees either way; ``scale`` as a factor's (low, high), above 1 is nearer;
     ``shift`` as a share of the side; ``stretch`` as the largest change of aspect ratio;
     ``contrast`` and ``brightness`` as the largest relative and absolute change of 0...1 values;
-    ``erasing`` as the probability that a patch of up to 40 % of the side is replaced by noise.
+    ``erasing`` as the probability that a patch of up to 40 % of the side is replaced by noise;
+    ``blur`` as the probability that a face is blurred by a Gaussian of up to 1.2 of its 48 pixels.
 
     With ``ten_crop`` a view is one of the five windows in the corners and the middle of the face,
     or its mirror image, without a change of geometry.
@@ -31,6 +35,7 @@ class Augmentation:
     contrast: float = 0.3
     brightness: float = 0.15
     erasing: float = 0.0
+    blur: float = 0.0
     ten_crop: bool = False
 
     def __call__(self, faces: torch.Tensor, size: int, generator: torch.Generator) -> torch.Tensor:
@@ -40,7 +45,10 @@ class Augmentation:
         def uniform(low: float, high: float) -> torch.Tensor:
             return torch.rand(n, generator=generator, device=device) * (high - low) + low
 
-        views = (self._crop if self.ten_crop else self._warp)(faces.float() / 255, size, uniform)
+        faces = faces.float() / 255
+        if self.blur:
+            faces = self._soften(faces, uniform)
+        views = (self._crop if self.ten_crop else self._warp)(faces, size, uniform)
         gain = (1 + uniform(-self.contrast, self.contrast)).view(n, 1, 1, 1)
         offset = uniform(-self.brightness, self.brightness).view(n, 1, 1, 1)
         mean = views.mean((1, 2, 3), keepdim=True)
@@ -48,6 +56,20 @@ class Augmentation:
         if self.erasing:
             views = self._erase(views, uniform)
         return views.expand(-1, 3, -1, -1)
+
+    def _soften(self, faces: torch.Tensor, uniform: Uniform) -> torch.Tensor:
+        """Blur some of (N, 48, 48) faces, each with a Gaussian of its own, rows and columns apart.
+
+        Photos are soft in many ways: out of focus, moved, or too small, where FER2013 is crisp.
+        """
+        chosen = uniform(0, 1).view(-1, 1) < self.blur
+        sigma = uniform(*BLUR_SIGMA).view(-1, 1)
+        offsets = torch.arange(-BLUR_REACH, BLUR_REACH + 1, device=faces.device)
+        kernels = torch.where(chosen, torch.exp(-0.5 * (offsets / sigma) ** 2), offsets == 0)
+        kernels = (kernels / kernels.sum(1, keepdim=True)).view(len(faces), 1, -1, 1)
+        views = functional.pad(faces.unsqueeze(0), [BLUR_REACH] * 4, mode="replicate")
+        views = functional.conv2d(views, kernels, groups=len(faces))
+        return functional.conv2d(views, kernels.transpose(2, 3), groups=len(faces)).squeeze(0)
 
     def _warp(self, faces: torch.Tensor, size: int, uniform: Uniform) -> torch.Tensor:
         """Turn, scale, shift, stretch and mirror (N, 48, 48) into (N, 1, size, size)."""

@@ -62,7 +62,7 @@ FER2013 (Goodfellow et al., 2013): 35,887 grey faces of 48 × 48 pixels from a w
 REPRODUCE = """
 ## Reproduce
 
-    python -m training.train --recipe training/recipes/{recipe}.toml \\
+    python -m training.train --recipe training/recipes/{recipe}.toml{start} \\
         --data fer2013.csv --votes fer2013new.csv
     python -m training.export --checkpoint var/training/best.pt --data fer2013.csv
     python -m training.evaluate --report mlcore/models/report \\
@@ -122,7 +122,7 @@ def render(metadata: dict, report: dict | None) -> str:
     ]
     if report is not None:
         parts += [_conditions(report), _photos(report)]
-    parts += [_failures(private, report), REPRODUCE.format(recipe=training.get("recipe", "grown"))]
+    parts += [_failures(private, report), _reproduce(training)]
     return "".join(parts)
 
 
@@ -137,7 +137,8 @@ def _identity(metadata: dict) -> str:
             ["Code", f"`{metadata['code_revision']}`"],
             ["Input", f"`input` float32 (N, 3, {size}, {size}), grey, 0…1"],
             ["Output", "`logits` float32 (N, 7), in the order above"],
-            ["Temperature", f"{metadata['temperature']}: divides the logits before the softmax"],
+            ["Served", "the mean of the logits of a face and of its mirror image"],
+            ["Temperature", f"{metadata['temperature']}: divides that mean before the softmax"],
             ["Unsure", f"below a confidence of {percent(metadata['unsure_threshold'])}"],
         ],
         rule="---",
@@ -174,8 +175,9 @@ def _training(training: dict) -> str:
 
 
 def _accuracy(private: dict, public: dict, report: dict | None) -> str:
+    single = private["single_view"]
     rows = [
-        ["One view, as served", private["count"], with_interval(private)],
+        ["As served: mean with the mirror image", private["count"], with_interval(private)],
         [
             "… without exact copies of Training images",
             private["count"] - private["copies_in_training"],
@@ -184,13 +186,13 @@ def _accuracy(private: dict, public: dict, report: dict | None) -> str:
     ]
     text = ""
     if report is not None and report["split"] == "PrivateTest":
-        near, views = report["without_near_copies"], report["views"]
-        ten, single = views["ten_crop"], views["single_view_of_these"]
+        near, ten = report["without_near_copies"], report["ten_crop"]
+        same = ten["served_of_these"]
         rows += [
             ["… without near copies as well", near["count"], with_interval(near)],
-            ["Mean with the mirror image", views["flip"]["count"], with_interval(views["flip"])],
+            ["One view alone", single["count"], with_interval(single)],
             ["Mean of ten crops", ten["count"], with_interval(ten)],
-            ["… one view of the same faces", single["count"], with_interval(single)],
+            ["… as served, the same faces", same["count"], with_interval(same)],
         ]
         if report["ferplus"]:
             votes = report["ferplus"]
@@ -203,8 +205,16 @@ def _accuracy(private: dict, public: dict, report: dict | None) -> str:
                 f"\nOf a face's ten FER+ taggers, {percent(votes['votes'])} chose what the network "
                 f"answers, and {percent(votes['labels_votes'])}\nchose FER2013's label.\n"
             )
-    rows.append(["PublicTest, one view", public["count"], with_interval(public)])
-    other = [["Macro recall", f"{private['macro_recall']:.3f}"]]
+    else:
+        rows.append(["One view alone", single["count"], with_interval(single)])
+    rows += [
+        ["PublicTest, as served", public["count"], with_interval(public)],
+        ["… one view alone", public["count"], with_interval(public["single_view"])],
+    ]
+    other = [
+        ["Macro recall", f"{private['macro_recall']:.3f}"],
+        ["… of one view alone", f"{single['macro_recall']:.3f}"],
+    ]
     if "macro_f1" in private:
         other.append(["Macro F1", f"{private['macro_f1']:.3f}"])
     other.append(["Negative log-likelihood", f"{private['nll']:.3f}"])
@@ -334,6 +344,13 @@ def _failures(private: dict, report: dict | None) -> str:
         lines.append(f"- Of the changes above, {worst['change']} costs most: {loss:.1f} points.")
         lines.append(f"\n![Confusion matrix]({REPORT}/confusion.png)")
     return "\n".join(lines) + "\n"
+
+
+def _reproduce(training: dict) -> str:
+    start = training.get("started_from", "").split(",")[0]
+    return REPRODUCE.format(
+        recipe=training.get("recipe", "grown"), start=f" --start {start}" if start else ""
+    )
 
 
 def write_card(model_path: Path) -> Path:

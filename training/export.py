@@ -221,6 +221,7 @@ def export(checkpoint: Path, splits: dict[str, Split], out: Path) -> dict:
         "input_size": str(INPUT_SIZE),
         "name": f"{network.depth}-fer2013",
         "version": next_version(out),
+        "mirrored": True,
         "temperature": 1.0,
         "unsure_threshold": 0.0,
         "dataset": f"FER2013 training split{votes}",
@@ -256,15 +257,17 @@ def _calibrate_and_measure(
     """Write the model to ``out`` and complete its metadata, there and in the given dict."""
     label(model, out, metadata)
     public = splits["PublicTest"]
-    inputs = public.inputs()
-    stored = with_stored_weights(network)
+    faces = faces_of(public)
+    unscaled = EmotionClassifier(out)
+    stored, inputs = with_stored_weights(network), public.inputs()[:PARITY_FACES]
     with torch.no_grad():
-        logits = torch.cat([stored(part) for part in inputs.split(256)])
-    served = EmotionClassifier(out).predict(faces_of(public)[:PARITY_FACES])
-    difference = float(np.abs(served - logits[:PARITY_FACES].softmax(1).numpy()).max())
+        expected = torch.cat([stored(part).softmax(1) for part in inputs.split(256)]).numpy()
+    served = unscaled.predict(faces[:PARITY_FACES], mirrored=False)
+    difference = float(np.abs(served - expected).max())
     if difference > PARITY:
         raise ExportError(f"torch and ONNX Runtime differ by {difference:.2g}")
 
+    logits = torch.from_numpy(unscaled.logits(faces))
     metadata["temperature"] = round(fit_temperature(logits, torch.from_numpy(public.labels)), 4)
     calibrated = (logits / metadata["temperature"]).softmax(1).numpy()
     right = calibrated.argmax(1) == public.labels

@@ -22,7 +22,7 @@ def _error_bars(rows: list[dict]) -> np.ndarray:
 
 def confusion(report: dict) -> Figure:
     """Draw each class's answers as shares of its faces, as papers on FER2013 do."""
-    counts = np.array(report["single_view"]["confusion"])
+    counts = np.array(report["served"]["confusion"])
     shares = counts / counts.sum(1, keepdims=True).clip(1)
     figure = Figure(figsize=(6.4, 5.8), layout="constrained")
     axes = figure.subplots()
@@ -34,14 +34,14 @@ def confusion(report: dict) -> Figure:
     axes.set_yticks(range(len(LABELS)), LABELS)
     axes.set_xlabel("answer")
     axes.set_ylabel("label")
-    accuracy = report["single_view"]["accuracy"]
+    accuracy = report["served"]["accuracy"]
     axes.set_title(f"{report['split']}: {accuracy:.1%} of {counts.sum():,} faces right")
     return figure
 
 
 def reliability(report: dict) -> Figure:
     """Draw accuracy against confidence in equal bins, and how many answers each bin has."""
-    rows = report["single_view"]["reliability"]
+    rows = report["served"]["reliability"]
     left = np.arange(BINS) / BINS
     accuracy = [row["accuracy"] or 0 for row in rows]
     counts = np.array([row["count"] for row in rows])
@@ -52,7 +52,7 @@ def reliability(report: dict) -> Figure:
     upper.legend(loc="upper left", frameon=False)
     upper.set_ylabel("accuracy")
     upper.set_ylim(0, 1)
-    upper.set_title(f"Reliability, ECE {report['single_view']['ece']:.3f} ({BINS} bins)")
+    upper.set_title(f"Reliability, ECE {report['served']['ece']:.3f} ({BINS} bins)")
     shares = counts / counts.sum()
     lower.bar(left, shares, 1 / BINS, align="edge", color=MUTED, edgecolor="white")
     lower.set_ylabel("share of faces")
@@ -63,7 +63,7 @@ def reliability(report: dict) -> Figure:
 
 def coverage(report: dict) -> Figure:
     """Draw the accuracy of the surest answers, and where the site's "unsure" begins."""
-    figures = report["single_view"]
+    figures = report["served"]
     rows = figures["accuracy_at_coverage"]
     figure = Figure(figsize=(6, 4.2), layout="constrained")
     axes = figure.subplots()

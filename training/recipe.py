@@ -61,6 +61,8 @@ class Recipe:
 
     ``ferplus_weight`` is the share of the FER+ votes in the targets; ``ema_decay`` is per step,
     and 0 stands for no averaging; ``faces`` limits training to the first so many, 0 to none.
+    ``ensemble_weight`` is the share in the targets of what the network itself said of a face in
+    the passes before, averaged with ``ensemble_decay`` per pass; see ``run.Run``.
     """
 
     name: str
@@ -74,6 +76,8 @@ class Recipe:
     stages: tuple[Stage, ...]
     nesterov: bool = True
     faces: int = 0
+    ensemble_weight: float = 0.0
+    ensemble_decay: float = 0.9
 
     @property
     def epochs(self) -> int:
@@ -98,8 +102,33 @@ class Recipe:
         return left
 
     def settings(self) -> str:
-        """Return all settings as JSON: equal texts train equal networks."""
+        """Return all settings as JSON."""
         return json.dumps(dataclasses.asdict(self))
+
+    def agrees_with(self, settings: str) -> bool:
+        """Whether ``settings()``, of this or of an earlier release, trains an equal network.
+
+        What an earlier release did not know stands at its default.
+        """
+        return _agree(json.loads(settings), self)
+
+
+def _agree(stored: object, own: object) -> bool:
+    if dataclasses.is_dataclass(own):
+        fields = {f.name: f.default for f in dataclasses.fields(own)}
+        return (
+            stored is not None
+            and stored.keys() <= fields.keys()
+            and all(
+                _agree(stored[name], getattr(own, name))
+                if name in stored
+                else getattr(own, name) == default
+                for name, default in fields.items()
+            )
+        )
+    if isinstance(own, tuple):
+        return len(stored) == len(own) and all(map(_agree, stored, own))
+    return stored == own
 
 
 def _build(kind: type, values: dict, place: str):
@@ -145,6 +174,8 @@ def _stage(values: dict, place: str) -> Stage:
         (stage.epochs >= 1, "epochs at least 1"),
         (0 <= stage.warmup_epochs <= stage.epochs, "warmup_epochs between 0 and epochs"),
         (min(stage.learning_rate) >= 0, "learning_rate at least 0"),
+        (0 <= stage.augmentation.erasing <= 1, "erasing from 0 to 1"),
+        (0 <= stage.augmentation.blur <= 1, "blur from 0 to 1"),
         (stage.decay is None or stage.decay.every > 0, "decay.every above 0"),
     ):  # fmt: skip
         if not holds:
@@ -168,6 +199,8 @@ def load_recipe(path: Path) -> Recipe:
             (0 <= recipe.label_smoothing <= 1, "label_smoothing from 0 to 1"),
             (0 <= recipe.ferplus_weight <= 1, "ferplus_weight from 0 to 1"),
             (0 <= recipe.ema_decay < 1, "ema_decay from 0 to below 1"),
+            (0 <= recipe.ensemble_weight < 1, "ensemble_weight from 0 to below 1"),
+            (0 <= recipe.ensemble_decay < 1, "ensemble_decay from 0 to below 1"),
             (recipe.faces == 0 or recipe.faces >= recipe.batch_size, "faces for a batch"),
         ):
             if not holds:

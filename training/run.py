@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from mlcore.labels import LABELS
 from mlcore.preprocessing import INPUT_SIZE
+from training.augmentation import Augmentation
 from training.checkpoint import CheckpointError, read_checkpoint, reading, write_checkpoint
 from training.data import Split, label_given_votes
 from training.export import load_exported
@@ -76,12 +77,34 @@ def accuracy(
     return right / len(labels)
 
 
+@torch.no_grad()
+def opinions(network: EmotionVGG, faces: torch.Tensor, narrow: bool) -> torch.Tensor:
+    """Return (N, 7) float32: the network's probabilities, without a temperature, for (N, 48, 48)
+    uint8 faces, averaged over the face and its mirror image."""
+    network.eval()
+    plain = Augmentation(rotation=0, scale=(1, 1), shift=0, stretch=0, contrast=0, brightness=0)
+    generator = torch.Generator(faces.device)
+    parts = []
+    for part in faces.split(256):
+        views = plain(part, INPUT_SIZE, generator).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(faces.device.type, torch.bfloat16, enabled=narrow):
+            straight, mirrored = network(views), network(views.flip(3))
+        parts.append((straight.float().softmax(1) + mirrored.float().softmax(1)) / 2)
+    return torch.cat(parts)
+
+
 class Run:
     """The state of a training run: everything that a checkpoint must hold to go on exactly.
 
     ``position`` is where in the schedule the present pass began, ``pass_end`` where it ends;
     ``order`` are the faces in the order of this pass, of which ``step`` batches are done.
     ``narrow`` computes in bfloat16 where that is safe.
+
+    ``ensemble`` is (N, 7) float32 where the recipe asks for temporal ensembling (Laine & Aila,
+    2017): for each face a running average of what the network said of its views, mixed into its
+    target. It holds the network to one answer for all views of a face, and to what it learned from
+    all faces where a label says something else. The network that a run starts from gives the first
+    of these answers; in a run from random weights they are the targets.
     """
 
     def __init__(self, recipe: Recipe, device: torch.device, narrow: bool = False) -> None:
@@ -93,6 +116,7 @@ class Run:
         self.step, self.losses = 0, []
         self.best = 0.0
         self.started_from = ""
+        self.ensemble: torch.Tensor | None = None
         self.adopt(EmotionVGG(recipe.stages[0].depth).to(device))
 
     def adopt(self, model: EmotionVGG) -> None:
@@ -108,16 +132,18 @@ class Run:
             nesterov=recipe.nesterov,
         )
 
-    def train_step(self, faces: torch.Tensor, targets: torch.Tensor, position: float) -> float:
-        """Learn from one batch at a position of the schedule and return its loss."""
+    def train_step(
+        self, faces: torch.Tensor, targets: torch.Tensor, position: float
+    ) -> tuple[float, torch.Tensor]:
+        """Learn from one batch at a position of the schedule; return its loss and its logits."""
         stage, first = self.recipe.stage_at(position)
         for group in self.optimiser.param_groups:
             group["lr"] = stage.rate(position - first)
         views = stage.augmentation(faces, stage.size, self.generator)
         views = views.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.narrow):
-            logits = self.model(views)
-        loss = functional.cross_entropy(logits.float(), targets)
+            logits = self.model(views).float()
+        loss = functional.cross_entropy(logits, targets)
         if not torch.isfinite(loss):
             raise FloatingPointError(
                 f"the loss is {loss.item()} in epoch {self.epoch + 1}, step {self.step + 1}"
@@ -126,7 +152,7 @@ class Run:
         loss.backward()
         self.optimiser.step()
         self.average.update_parameters(self.model)
-        return loss.item()
+        return loss.item(), logits.detach()
 
     def begin_pass(self, faces: torch.Tensor, pass_end: float) -> None:
         """Draw a new order, and grow the network where a stage of another depth begins."""
@@ -157,11 +183,25 @@ class Run:
                     return False
                 chosen = self.order[self.step * batch : (self.step + 1) * batch]
                 position = self.position + (self.pass_end - self.position) * self.step / steps
-                self.losses.append(self.train_step(faces[chosen], targets[chosen], position))
+                wanted = self._targets(targets, chosen)
+                loss, logits = self.train_step(faces[chosen], wanted, position)
+                if self.ensemble is not None:
+                    decay = self.recipe.ensemble_decay
+                    self.ensemble[chosen] = self.ensemble[chosen].lerp(logits.softmax(1), 1 - decay)
+                self.losses.append(loss)
                 self.step += 1
                 progress.set_postfix(loss=f"{np.mean(self.losses[-100:]):.3f}", refresh=False)
                 progress.update()
         return True
+
+    def _targets(self, targets: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
+        """Return the chosen rows of the targets, with the network's own answers mixed in."""
+        wanted = targets[chosen]
+        if not self.recipe.ensemble_weight:
+            return wanted
+        if self.ensemble is None:
+            self.ensemble = targets.clone()
+        return wanted.lerp(self.ensemble[chosen], self.recipe.ensemble_weight)
 
     def end_pass(
         self, faces: torch.Tensor, inputs: torch.Tensor, labels: torch.Tensor
@@ -219,6 +259,7 @@ class Run:
             "losses": self.losses,
             "best": self.best,
             "started_from": self.started_from,
+            "ensemble": self.ensemble,
             "votes": bool(self.recipe.ferplus_weight),
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
@@ -233,8 +274,8 @@ class Run:
         """Go on from a checkpoint of the same recipe; raises CheckpointError for another's."""
         state = read_checkpoint(path, self.device)
         with reading(path):
-            own = (self.recipe.name, self.recipe.settings())
-            if (state["recipe"], state.get("settings", own[1])) != own:
+            settings = state.get("settings", self.recipe.settings())
+            if state["recipe"] != self.recipe.name or not self.recipe.agrees_with(settings):
                 raise CheckpointError(
                     f"{path} was trained with the recipe {state['recipe']}, which differs from "
                     f"{self.recipe.name} as it is now"
@@ -253,6 +294,7 @@ class Run:
             self.order, self.step = state.get("order"), state.get("step", 0)
             self.losses = state.get("losses", [])
             self.started_from = state.get("started_from", "")
+            self.ensemble = state.get("ensemble")
 
     def start_from(self, path: Path, faces: torch.Tensor) -> None:
         """Begin with an exported network instead of random weights."""
@@ -263,6 +305,8 @@ class Run:
                 f"{path} is a {network.depth}, deeper than the {stage.depth} that the recipe "
                 f"{self.recipe.name} begins with"
             )
+        if self.recipe.ensemble_weight:
+            self.ensemble = opinions(network, faces, self.narrow)
         self.adopt(network)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         self.started_from = f"{path.name}, SHA-256 {digest[:12]}…"

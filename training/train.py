@@ -1,8 +1,8 @@
 """Train the network: ``python -m training.train --data fer2013.csv.gz --votes fer2013new.csv``.
 
 Leaves in OUT: ``last.pt``, to go on from; ``best.pt``, the averaged network that did best on
-PublicTest; ``log.csv``, a line an epoch. On a CPU, a run that was stopped anywhere and resumed ends
-with the same weights, to the bit, as one that was not.
+PublicTest, one view a face; ``log.csv``, a line an epoch. On a CPU, a run that was stopped anywhere
+and resumed ends with the same weights, to the bit, as one that was not.
 """
 
 import argparse
@@ -65,10 +65,14 @@ def train(
         run.load(last)
     elif resume:
         print(f"{last} is not there: beginning anew", file=sys.stderr)
-    if start is not None and not last.exists():
-        run.start_from(start, faces)
+    if run.ensemble is not None and len(run.ensemble) != len(faces):
+        raise CheckpointError(f"{last} was trained on {len(run.ensemble)} faces, not {len(faces)}")
     looked_at = len(check_inputs) + min(len(faces), STATISTICS_FACES)
     schedule = Schedule(recipe, len(faces), looked_at, hours)
+    if start is not None and not last.exists():
+        if recipe.ensemble_weight:
+            print(f"asking {start} about {len(faces)} faces", file=sys.stderr, flush=True)
+        run.start_from(start, faces)
     if hours is not None and run.position < recipe.epochs:
         stage, _ = recipe.stage_at(run.position)
         schedule.measured_step(stage, run.step_seconds(faces, targets))

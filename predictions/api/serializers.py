@@ -283,7 +283,10 @@ class ModelSerializer(serializers.Serializer):
     version = serializers.CharField()
     sha256 = serializers.CharField(help_text="Of the ONNX file.")
     labels = serializers.ListField(child=serializers.ChoiceField(LABEL_CHOICES))
-    temperature = serializers.FloatField(help_text="Divides the logits before the softmax.")
+    temperature = serializers.FloatField(
+        help_text="Divides the logits, the mean of those of a face and of its mirror image, before "
+        "the softmax."
+    )
     unsure_threshold = serializers.FloatField(
         help_text="An answer of a lower confidence is unsure."
     )

@@ -36,9 +36,9 @@ CHANGES = {
 
 
 def figures(model: ModelInfo, report: Mapping) -> Mapping:
-    """Return what was measured of one view a face; the model's own metadata come first."""
+    """Return what was measured of served answers; the model's own metadata come first."""
     own = model.metrics.get(SPLIT)
-    other = report.get("single_view") if report.get("split") == SPLIT else None
+    other = report.get("served") if report.get("split") == SPLIT else None
     return {**(other or {}), **(own if isinstance(own, dict) else {})}
 
 

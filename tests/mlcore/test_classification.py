@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import onnxruntime
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from mlcore import LABELS, EmotionClassifier
 from mlcore.errors import MLCoreError, ModelMismatch, ModelUnavailable
@@ -33,13 +33,24 @@ def test_any_number_of_faces_gives_as_many_rows_that_sum_to_one(classifier, coun
     assert (rows >= 0).all()
 
 
-def test_rows_are_the_softmax_of_the_networks_logits(classifier, tiny_model):
+def test_one_view_is_the_softmax_of_the_networks_logits(classifier, tiny_model):
     session = onnxruntime.InferenceSession(tiny_model)
     (logits,) = session.run(None, {"input": preprocess_batch(faces(40))})
     odds = np.exp(logits)
     expected = odds / odds.sum(axis=1, keepdims=True)
-    assert np.allclose(classifier.predict(faces(40)), expected, atol=1e-5)
+    assert np.allclose(classifier.predict(faces(40), mirrored=False), expected, atol=1e-5)
     assert len(set(expected.argmax(axis=1))) > 2
+
+
+def test_where_the_file_says_so_a_face_and_its_mirror_image_have_one_answer(classifier, tmp_path):
+    both = EmotionClassifier(build_tiny_model(tmp_path, {"mirrored": "true"}), threads=1)
+    straight, mirrored = faces(40), [ImageOps.mirror(face) for face in faces(40)]
+    assert np.allclose(both.predict(straight), both.predict(mirrored), atol=1e-3)
+    one, other = both.logits(straight, mirrored=False), both.logits(mirrored, mirrored=False)
+    assert abs(one - other).max() > 1
+    assert np.allclose(both.logits(straight), (one + other) / 2, atol=1e-2)
+    assert np.array_equal(classifier.logits(straight), one)
+    assert np.array_equal(classifier.logits(straight, mirrored=True), both.logits(straight))
 
 
 def test_a_face_has_the_same_answer_alone_and_among_others(classifier):
@@ -124,6 +135,7 @@ def test_a_file_without_one_of_its_labels_is_a_mismatch(tmp_path, missing):
         ("temperature", "nan"),
         ("unsure_threshold", "1.5"),
         ("unsure_threshold", "nan"),
+        ("mirrored", "perhaps"),
         ("metrics", "{"),
         ("metrics", "[1]"),
     ],

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mlcore.preprocessing import preprocess, preprocess_batch
+from mlcore.preprocessing import preprocess, preprocess_batch, to_face_size
 
 
 def face(side: int = 48) -> Image.Image:
@@ -28,6 +28,12 @@ def test_a_batch_is_its_faces_one_after_the_other():
     batch = preprocess_batch([face(), face(100)])
     assert np.array_equal(batch, [preprocess(face()), preprocess(face(100))])
     assert preprocess_batch([]).shape == (0, 3, 44, 44)
+
+
+def test_a_crisp_face_stays_crisp_when_it_is_made_small():
+    crisp = face(24).resize((48, 48), Image.Resampling.BICUBIC)
+    large = crisp.resize((480, 480), Image.Resampling.BICUBIC)
+    assert np.asarray(to_face_size(large)).std() > 0.93 * np.asarray(crisp).std()
 
 
 def test_a_large_crop_looks_as_soft_as_a_small_one():

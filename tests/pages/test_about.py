@@ -23,7 +23,7 @@ def page(anonymous_client, settings, tmp_path):
 
 def test_shows_what_was_measured(page):
     html = page(FIGURES)
-    for text in ("66.3%", "64.8%", "67.9%", "1.2.3", "31%", "Article 5(1)(f)", "50(3)"):
+    for text in ("66.3%", "64.8%", "67.9%", "1.2.3", "31%", "65.1%", "Article 5(1)(f)", "50(3)"):
         assert text in html
 
 
@@ -63,7 +63,7 @@ def test_report_of_another_network_is_not(page):
 
 
 def test_report_stands_in_for_what_the_network_does_not_tell(page):
-    html = page({"accuracy": 0.7, "count": 10}, {**REPORT, "single_view": FIGURES})
+    html = page({"accuracy": 0.7, "count": 10}, {**REPORT, "served": FIGURES})
     assert "70.0%" in html
     assert 'class="confusion shares"' in html
 

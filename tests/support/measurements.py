@@ -15,6 +15,7 @@ FIGURES = {
     "recall": {"happy": 0.9, "fear": 0.31},
     "precision": {"happy": 0.87, "fear": 0.5},
     "ece": 0.0183,
+    "single_view": {"count": 3589, "accuracy": 0.6512, "macro_recall": 0.6},
     "confusion": CONFUSION,
     "reliability": [
         {"count": 0, "confidence": None, "accuracy": None},
@@ -53,7 +54,11 @@ REPORT = {
 
 def measured_model(directory: Path, figures, report: dict | None = None) -> Path:
     """Write a network with these figures, and the report beside it; return its path."""
-    metadata = {"version": "1.2.3", "metrics": json.dumps({"PrivateTest": figures})}
+    metadata = {
+        "version": "1.2.3",
+        "mirrored": "true",
+        "metrics": json.dumps({"PrivateTest": figures}),
+    }
     path = build_tiny_model(directory, metadata)
     if report is not None:
         sha256 = json.loads(path.with_suffix(".json").read_text())["sha256"]

@@ -11,14 +11,16 @@ from mlcore import EmotionAnalyser, EmotionClassifier
 from mlcore.detection import detector_available
 from mlcore.labels import LABELS
 from tests.support.tiny_model import build_tiny_model
+from training.data import load_fer2013
 from training.evaluate import faces_of, main, ten_crop, without_copies
+from training.metrics import measure
 from training.photos import PHOTO, SIDES, make_photo, measure_photos
 from training.robustness import CHANGES, measure_robustness
 
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
-    return build_tiny_model(tmp_path_factory.mktemp("tiny"))
+    return build_tiny_model(tmp_path_factory.mktemp("tiny"), {"mirrored": "true"})
 
 
 @pytest.fixture(scope="module")
@@ -101,15 +103,19 @@ def test_faces_in_photos_are_found_and_answered_as_their_crops(astronaut):
         assert row["crop_accuracy"] == (alone == happy).mean()
 
 
-def test_the_report_holds_all_measures_and_their_counts(reported, tiny):
+def test_the_report_holds_all_measures_and_their_counts(reported, tiny, fer2013):
     _, figures = reported
     assert figures["model"]["sha256"] == EmotionClassifier(tiny).model.sha256
-    assert figures["single_view"]["count"] == 40
+    served = figures["served"]
+    split, classifier = load_fer2013(*fer2013)["PrivateTest"], EmotionClassifier(tiny)
+    for figures_of_views, mirrored in ((served, True), (served["single_view"], False)):
+        rows = classifier.predict(faces_of(split), mirrored=mirrored)
+        for key in ("count", "accuracy", "macro_recall"):
+            assert figures_of_views[key] == measure(rows, split.labels, 0.4)[key]
     assert (
         figures["without_near_copies"]["left_out"] + figures["without_near_copies"]["count"] == 40
     )
-    assert figures["views"]["flip"]["count"] == 40
-    assert figures["views"]["ten_crop"]["count"] == 6
+    assert figures["ten_crop"]["count"] == figures["ten_crop"]["served_of_these"]["count"] == 6
     # Nine of ten invented taggers say what the label says.
     assert figures["ferplus"]["labels_majority"]["accuracy"] == 1
     assert figures["ferplus"]["labels_votes"] == pytest.approx(0.9, abs=0.05)

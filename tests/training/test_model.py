@@ -79,6 +79,21 @@ def test_without_changes_a_view_is_the_face_itself_or_its_mirror_image():
     assert mirrored.any()
 
 
+def test_a_blurred_view_is_softer_and_as_bright_and_the_others_stay_as_they_are():
+    still = {"rotation": 0, "scale": (1, 1), "shift": 0, "stretch": 0}
+    faces = torch.randint(0, 256, (200, 48, 48), dtype=torch.uint8)
+    sometimes = Augmentation(**still, contrast=0, brightness=0, blur=0.5)
+    views = sometimes(faces, 48, torch.Generator().manual_seed(0))[:, 0] * 255
+    unlike = [(views - one).abs().amax((1, 2)) for one in (faces, faces.flip(2))]
+    kept = torch.minimum(*unlike) < 0.5
+    assert 0.4 < kept.float().mean() < 0.6
+    softness = views.std((1, 2)) / faces.float().std((1, 2))
+    assert softness[kept].min() > 0.99
+    assert softness[~kept].max() < 1
+    assert softness[~kept].min() < 0.4
+    assert views.mean((1, 2)) == pytest.approx(faces.float().mean((1, 2)), abs=2)
+
+
 def test_the_ten_crops_are_all_drawn_and_nothing_else():
     crops = Augmentation(ten_crop=True, contrast=0, brightness=0)
     face = torch.randint(0, 256, (48, 48), dtype=torch.uint8)

@@ -1,7 +1,9 @@
 """Recipe -> training -> checkpoint -> export -> evaluation, on a few invented faces."""
 
+import dataclasses
 import json
 import re
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +16,10 @@ from mlcore import EmotionClassifier
 from mlcore.model_info import read_model_info
 from training import evaluate, export
 from training.card import CARD, render
+from training.checkpoint import read_checkpoint
 from training.recipe import load_recipe
-from training.run import soft_targets
-from training.train import main, train
+from training.run import Run, StopSignal, soft_targets
+from training.train import Stopped, main, train
 
 RECIPES = Path(export.__file__).parent / "recipes"
 
@@ -71,7 +74,9 @@ def test_the_exported_file_answers_like_the_trained_network(exported, trained, s
     network = export.with_stored_weights(export.load_averaged(trained / "best.pt")[0])
     with torch.no_grad():
         logits = network(splits["PrivateTest"].inputs()) / metadata["temperature"]
-    served = EmotionClassifier(path).predict(evaluate.faces_of(splits["PrivateTest"]))
+    served = EmotionClassifier(path).predict(
+        evaluate.faces_of(splits["PrivateTest"]), mirrored=False
+    )
     assert np.abs(served - logits.softmax(1).numpy()).max() < export.PARITY
 
 
@@ -94,9 +99,55 @@ def test_an_exported_network_can_be_trained_on_from_where_it_was(exported, split
         network.dropout.p = 0.0
         in_training = network.train()(inputs).softmax(1)
         in_service = network.eval()(inputs).softmax(1)
-    served = EmotionClassifier(path).predict(evaluate.faces_of(splits["PublicTest"]))
+    served = EmotionClassifier(path).predict(
+        evaluate.faces_of(splits["PublicTest"]), mirrored=False
+    )
     assert np.abs(served - logits.softmax(1).numpy()).max() < export.PARITY
     assert (in_training - in_service).abs().max() < 0.05
+
+
+@pytest.fixture(scope="module")
+def continuing(recipe):
+    """Return a recipe that an exported network can be trained on with."""
+    return dataclasses.replace(recipe, stages=recipe.stages[1:])
+
+
+def test_a_run_from_an_export_begins_with_its_answers(continuing, exported, splits):
+    training = splits["Training"]
+    run = Run(continuing, torch.device("cpu"))
+    run.start_from(exported[0], torch.from_numpy(training.images))
+    odds = np.exp(EmotionClassifier(exported[0]).logits(evaluate.faces_of(training)))
+    assert np.abs(run.ensemble.numpy() - odds / odds.sum(1, keepdims=True)).max() < 0.05
+
+
+def test_a_run_from_an_export_that_is_stopped_and_resumed_ends_the_same(
+    continuing, exported, splits, tmp_path
+):
+    class StopAtOnce(StopSignal):
+        number = signal.SIGINT
+
+    train(continuing, splits, tmp_path / "whole", start=exported[0])
+    with pytest.raises(Stopped):
+        train(continuing, splits, tmp_path / "parts", start=exported[0], stop=StopAtOnce())
+    train(continuing, splits, tmp_path / "parts", start=exported[0], resume=True)
+    one, other = (read_checkpoint(tmp_path / part / "last.pt") for part in ("whole", "parts"))
+    assert torch.equal(one["ensemble"], other["ensemble"])
+    assert all(torch.equal(value, other["model"][name]) for name, value in one["model"].items())
+
+
+def test_the_temperature_is_fitted_to_the_answers_as_they_are_served(exported, splits):
+    path, metadata = exported
+    public = splits["PublicTest"]
+    served, labels = EmotionClassifier(path), torch.from_numpy(public.labels)
+    fitted = [
+        export.fit_temperature(
+            torch.from_numpy(served.logits(evaluate.faces_of(public), mirrored=mirrored)), labels
+        )
+        for mirrored in (True, False)
+    ]
+    assert metadata["temperature"] == pytest.approx(fitted[0], abs=1e-3)
+    assert metadata["temperature"] != pytest.approx(fitted[1], abs=1e-3)
+    assert served.model.mirrored
 
 
 def test_a_file_that_is_no_export_cannot_be_started_from(recipe, splits, tmp_path):

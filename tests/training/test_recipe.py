@@ -1,3 +1,5 @@
+import dataclasses
+import json
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ RECIPES = Path(training.__file__).parent / "recipes"
 SMOKE = (RECIPES / "smoke.toml").read_text()
 
 
-@pytest.mark.parametrize("name", ["best", "continued", "grown", "paper"])
+@pytest.mark.parametrize("name", ["best", "continued", "grown", "paper", "refined", "ripened"])
 def test_every_recipe_ends_with_the_network_that_is_served(name):
     recipe = load_recipe(RECIPES / f"{name}.toml")
     assert (recipe.stages[-1].depth, recipe.stages[-1].size) == ("vgg19", 44)
@@ -24,6 +26,20 @@ def test_the_paper_is_followed_to_the_letter():
     assert stage.rate(85) == pytest.approx(0.009)
     assert stage.rate(94.9) == pytest.approx(0.0081)
     assert stage.rate(249.9) == pytest.approx(0.01 * 0.9**33)
+
+
+def test_settings_of_a_release_that_knew_fewer_of_them_agree_where_the_rest_is_at_its_default():
+    recipe = load_recipe(RECIPES / "refined.toml")
+    old = json.loads(recipe.settings())
+    del old["ensemble_weight"], old["ensemble_decay"]
+    for stage in old["stages"]:
+        del stage["augmentation"]["blur"]
+    assert recipe.agrees_with(recipe.settings())
+    assert recipe.agrees_with(json.dumps(old))
+    assert not dataclasses.replace(recipe, ensemble_weight=0.1).agrees_with(json.dumps(old))
+    assert not recipe.agrees_with(json.dumps({**old, "momentum": 0.8}))
+    assert not recipe.agrees_with(json.dumps({**old, "dropout": 0.5}))
+    assert not recipe.agrees_with(json.dumps({**old, "stages": old["stages"][:1]}))
 
 
 def test_the_rate_warms_up_and_falls_within_its_stage():
@@ -56,6 +72,10 @@ def test_what_is_left_of_a_schedule_is_told_by_stage():
         ("seed = 5", "", "the recipe lacks seed"),
         ("[0.02, 0.01]", "[0.02]", "neither a number nor two"),
         ("learning_rate = [0.02, 0.01]", "", "stage 1 lacks learning_rate"),
+        ("ensemble_weight = 0.3", "ensemble_weight = 1.0", "ensemble_weight from 0 to below 1"),
+        ("ensemble_decay = 0.5", "ensemble_decay = -0.5", "ensemble_decay from 0 to below 1"),
+        ("blur = 0.25", "blur = 1.25", "stage 2 needs blur from 0 to 1"),
+        ("erasing = 0.25", "erasing = -1", "stage 2 needs erasing from 0 to 1"),
         ("epochs = 2", "epochs = 0", "stage 1 needs epochs at least 1"),
         ("epochs = 2", "epochs = 2.5", "is no number of the right kind"),
         ("erasing", "erazing", "stage 2's augmentation has no setting 'erazing'"),

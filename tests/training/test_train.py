@@ -10,6 +10,7 @@ import torch
 
 from training import train as training_train
 from training.checkpoint import CheckpointError, read_checkpoint, write_checkpoint
+from training.data import Split
 from training.model import EmotionVGG
 from training.recipe import RecipeError, load_recipe
 from training.run import Run, StopSignal, narrow_arithmetic_pays
@@ -110,6 +111,14 @@ def test_a_second_ctrl_c_ends_at_once_and_leaves_the_checkpoint_before(
     assert "--resume" in capsys.readouterr().err.splitlines()[-1]
     state = read_checkpoint(tmp_path / "last.pt")
     assert (state["epoch"], state["step"]) == (1, 0)
+
+
+def test_a_run_is_not_resumed_with_other_faces(recipe, splits, whole, tmp_path):
+    (tmp_path / "last.pt").write_bytes((whole / "last.pt").read_bytes())
+    training = splits["Training"]
+    fewer = Split(training.images[:64], training.labels[:64], training.votes[:64])
+    with pytest.raises(CheckpointError, match="was trained on 96 faces, not 64"):
+        train(recipe, {**splits, "Training": fewer}, tmp_path, resume=True)
 
 
 def test_a_run_is_not_begun_anew_over_another(recipe, splits, whole):
@@ -232,10 +241,26 @@ def test_bfloat16_learns_nearly_the_same(recipe, splits):
     losses = []
     for narrow in (False, True):
         run = Run(recipe, torch.device("cpu"), narrow)
-        losses.append(run.train_step(faces, targets, 0.0))
+        losses.append(run.train_step(faces, targets, 0.0)[0])
         assert all(p.dtype == torch.float32 for p in run.model.parameters())
     assert losses[0] != losses[1]
     assert losses[1] == pytest.approx(losses[0], rel=0.05)
+
+
+def test_targets_lean_towards_what_the_network_said_of_the_face_before(recipe, splits):
+    run = Run(recipe, torch.device("cpu"))
+    faces = torch.from_numpy(splits["Training"].images)
+    targets = torch.eye(7)[splits["Training"].labels]
+    run.begin_pass(faces, 1.0)
+    seen = run.order[: len(faces) // recipe.batch_size * recipe.batch_size]
+    assert run.train_pass(faces, targets, "", StopSignal())
+    assert torch.allclose(run.ensemble.sum(1), torch.ones(len(faces)))
+    # Half of each row is still the label, and half what a network says that has learned little.
+    label_shares = (run.ensemble * targets).sum(1)[seen]
+    assert label_shares.min() > 0.499
+    assert label_shares.median() < 0.75
+    assert (targets.sum(1) == 1).all()
+    assert set(targets.unique().tolist()) == {0, 1}
 
 
 def test_without_averaging_the_average_is_the_network_itself(recipe, splits, tmp_path):
