@@ -179,6 +179,7 @@ def test_who_signs_up_verifies_the_address_while_sign_up_is_open(
     page.goto(re.search(r"http://\S+", mail.outbox[0].body)[0])
     expect(page.get_by_text("grace@example.org is the address of grace")).to_be_visible()
     act(page.get_by_role("button", name="Yes, this is right"))
+    page.wait_for_url("**/accounts/login/**")
     log_in(page)
     expect(page.get_by_role("heading", name="Account")).to_be_visible()
     log_out(page)
