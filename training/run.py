@@ -169,6 +169,8 @@ class Run:
         """Go on with the pass over (N, 48, 48) uint8 faces; return whether it came to its end."""
         batch = self.recipe.batch_size
         steps = len(self.order) // batch
+        if self.recipe.ensemble_weight and self.ensemble is None:
+            self.ensemble = targets.clone()
         self.model.train()
         share = self.position / self.recipe.epochs
         with tqdm(
@@ -183,7 +185,9 @@ class Run:
                     return False
                 chosen = self.order[self.step * batch : (self.step + 1) * batch]
                 position = self.position + (self.pass_end - self.position) * self.step / steps
-                wanted = self._targets(targets, chosen)
+                wanted = targets[chosen]
+                if self.ensemble is not None:
+                    wanted = wanted.lerp(self.ensemble[chosen], self.recipe.ensemble_weight)
                 loss, logits = self.train_step(faces[chosen], wanted, position)
                 if self.ensemble is not None:
                     decay = self.recipe.ensemble_decay
@@ -193,15 +197,6 @@ class Run:
                 progress.set_postfix(loss=f"{np.mean(self.losses[-100:]):.3f}", refresh=False)
                 progress.update()
         return True
-
-    def _targets(self, targets: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
-        """Return the chosen rows of the targets, with the network's own answers mixed in."""
-        wanted = targets[chosen]
-        if not self.recipe.ensemble_weight:
-            return wanted
-        if self.ensemble is None:
-            self.ensemble = targets.clone()
-        return wanted.lerp(self.ensemble[chosen], self.recipe.ensemble_weight)
 
     def end_pass(
         self, faces: torch.Tensor, inputs: torch.Tensor, labels: torch.Tensor
