@@ -31,11 +31,15 @@ from training.data import DataError, Split, load_fer2013
 from training.evaluate import faces_of, report
 from training.metrics import sure_threshold
 from training.model import LAYERS, EmotionVGG, unfold
+from training.quantise import quantise, restored_values
 
 OPSET = 17
 SURE_ACCURACY = 0.85
 PARITY = 1e-4
 PARITY_FACES = 1024
+
+MOST_LOST = 0.003
+"""How much of the share of right answers integers may cost on PublicTest, or they are not used."""
 
 
 class ExportError(Exception):
@@ -76,10 +80,12 @@ def fold(network: EmotionVGG) -> list[list[tuple[np.ndarray, np.ndarray]]]:
     return stages
 
 
-def build(stages: list[list[tuple[np.ndarray, np.ndarray]]], head: nn.Linear) -> onnx.ModelProto:
-    """Return the network as ONNX: kernels stored as float16, arithmetic in float32.
+def build(
+    stages: list[list[tuple[np.ndarray, np.ndarray]]], head: nn.Linear, *, narrow: bool = True
+) -> onnx.ModelProto:
+    """Return the network as ONNX, with ``narrow`` kernels stored as float16; arithmetic in float32.
 
-    ONNX Runtime casts the kernels once, while it loads. So the file is half as large, and its
+    ONNX Runtime casts narrow kernels once, while it loads. So the file is half as large, and its
     answers do not depend on which narrow arithmetic a machine has.
     """
     nodes, constants = [], []
@@ -96,11 +102,14 @@ def build(stages: list[list[tuple[np.ndarray, np.ndarray]]], head: nn.Linear) ->
     for stage_number, stage in enumerate(stages, start=1):
         for number, (kernel, bias) in enumerate(stage, start=1):
             name = f"conv{stage_number}_{number}"
-            stored = constant(f"{name}.float16", kernel.astype(np.float16))
-            restored = node("Cast", [stored], f"{name}.kernel", to=TensorProto.FLOAT)
+            if narrow:
+                stored = constant(f"{name}.float16", kernel.astype(np.float16))
+                weight = node("Cast", [stored], f"{name}.kernel", to=TensorProto.FLOAT)
+            else:
+                weight = constant(f"{name}.kernel", kernel)
             value = node(
                 "Conv",
-                [value, restored, constant(f"{name}.bias", bias)],
+                [value, weight, constant(f"{name}.bias", bias)],
                 name,
                 kernel_shape=[3, 3],
                 pads=[1, 1, 1, 1],
@@ -133,14 +142,12 @@ def load_exported(path: Path, inputs: torch.Tensor) -> EmotionVGG:
     Raises ExportError where the file is no export of this network.
     """
     try:
-        constants = onnx.load(path).graph.initializer
-        values = {c.name: numpy_helper.to_array(c).astype(np.float32) for c in constants}
+        values = restored_values(onnx.load(path))
         stages: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in range(5)]
-        for name in values:
-            if name.endswith(".float16"):
-                layer = name.removesuffix(".float16")
-                number = int(layer.removeprefix("conv").split("_")[0])
-                stages[number - 1].append((values[name], values[f"{layer}.bias"]))
+        for name in sorted(name for name in values if name.endswith(".kernel")):
+            layer = name.removesuffix(".kernel")
+            number = int(layer.removeprefix("conv").split("_")[0])
+            stages[number - 1].append((values[name], values[f"{layer}.bias"]))
         depth = next(d for d in LAYERS if LAYERS[d] == tuple(map(len, stages)))
         head = (values["linear.weight"], values["linear.bias"])
         return unfold(stages, head, depth, inputs)
@@ -206,15 +213,17 @@ def next_version(out: Path) -> str:
     return f"{day}.{int(shipped.removeprefix(day).removeprefix('.') or 1) + 1}"
 
 
-def export(checkpoint: Path, splits: dict[str, Split], out: Path) -> dict:
+def export(
+    checkpoint: Path, splits: dict[str, Split], out: Path, weights: str | None = None
+) -> dict:
     """Write the model file to ``out``, calibrated on PublicTest, and return its metadata.
 
-    The metadata as JSON and the model card come to lie beside it. Raises ExportError where the
-    file and the torch network differ by more than PARITY, and CheckpointError; nothing is written
-    then.
+    ``weights`` is how kernels are stored, ``int8`` or ``float16``; by default as int8 where that
+    costs at most MOST_LOST. The metadata as JSON and the model card come to lie beside the file.
+    Raises ExportError where the file and the torch network differ by more than PARITY before
+    kernels become integers, and CheckpointError; nothing is written then.
     """
     network, state = load_averaged(checkpoint)
-    model = build(fold(network), network.classifier)
     votes = ", with FER+ votes as soft targets" if state.get("votes", True) else ""
     metadata = {
         "labels": list(LABELS),
@@ -231,11 +240,20 @@ def export(checkpoint: Path, splits: dict[str, Split], out: Path) -> dict:
             "started_from": state.get("started_from", ""),
         },
         "code_revision": code_revision(),
+        "weights": {"stored": "float16"},
         "metrics": {},
     }
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / out.name
-        _calibrate_and_measure(model, network, metadata, splits, draft)
+        model = build(fold(network), network.classifier)
+        label(model, draft, metadata)
+        metadata["metrics"]["parity"] = _parity(EmotionClassifier(draft), network, splits)
+        if weights != "float16":
+            integers, cost = _in_integers(network, metadata, splits, draft)
+            if weights == "int8" or cost["accuracy_lost"] <= MOST_LOST:
+                model = integers
+                metadata["weights"] = {"stored": "int8", **cost}
+        _calibrate_and_measure(model, metadata, splits, draft)
         out.parent.mkdir(parents=True, exist_ok=True)
         finished = (draft, draft.with_suffix(".json"))
         partial = [out.parent / f"{path.name}.partial" for path in finished]
@@ -247,27 +265,48 @@ def export(checkpoint: Path, splits: dict[str, Split], out: Path) -> dict:
     return metadata
 
 
+def _parity(classifier: EmotionClassifier, network: EmotionVGG, splits: dict[str, Split]) -> float:
+    """Return the largest difference between a file's probabilities and torch's.
+
+    Raises ExportError where it is above PARITY.
+    """
+    public = splits["PublicTest"]
+    stored, inputs = with_stored_weights(network), public.inputs()[:PARITY_FACES]
+    with torch.no_grad():
+        expected = torch.cat([stored(part).softmax(1) for part in inputs.split(256)]).numpy()
+    served = classifier.predict(faces_of(public)[:PARITY_FACES], mirrored=False)
+    difference = float(np.abs(served - expected).max())
+    if difference > PARITY:
+        raise ExportError(f"torch and ONNX Runtime differ by {difference:.2g}")
+    return difference
+
+
+def _in_integers(
+    network: EmotionVGG, metadata: dict, splits: dict[str, Split], draft: Path
+) -> tuple[onnx.ModelProto, dict]:
+    """Return the network of the file ``draft`` in integers, and what that costs on PublicTest.
+
+    ``accuracy_lost`` is a share of all answers, ``same_answers`` that of unchanged ones. The file
+    is overwritten.
+    """
+    public = splits["PublicTest"]
+    before = EmotionClassifier(draft).logits(faces_of(public)).argmax(1)
+    whole = build(fold(network), network.classifier, narrow=False)
+    model = quantise(whole, splits["Training"].images)
+    label(model, draft, metadata)
+    after = EmotionClassifier(draft).logits(faces_of(public)).argmax(1)
+    lost = (before == public.labels).mean() - (after == public.labels).mean()
+    cost = {"accuracy_lost": lost, "same_answers": (before == after).mean()}
+    return model, {name: round(float(share), 4) for name, share in cost.items()}
+
+
 def _calibrate_and_measure(
-    model: onnx.ModelProto,
-    network: EmotionVGG,
-    metadata: dict,
-    splits: dict[str, Split],
-    out: Path,
+    model: onnx.ModelProto, metadata: dict, splits: dict[str, Split], out: Path
 ) -> None:
     """Write the model to ``out`` and complete its metadata, there and in the given dict."""
     label(model, out, metadata)
     public = splits["PublicTest"]
-    faces = faces_of(public)
-    unscaled = EmotionClassifier(out)
-    stored, inputs = with_stored_weights(network), public.inputs()[:PARITY_FACES]
-    with torch.no_grad():
-        expected = torch.cat([stored(part).softmax(1) for part in inputs.split(256)]).numpy()
-    served = unscaled.predict(faces[:PARITY_FACES], mirrored=False)
-    difference = float(np.abs(served - expected).max())
-    if difference > PARITY:
-        raise ExportError(f"torch and ONNX Runtime differ by {difference:.2g}")
-
-    logits = torch.from_numpy(unscaled.logits(faces))
+    logits = torch.from_numpy(EmotionClassifier(out).logits(faces_of(public)))
     metadata["temperature"] = round(fit_temperature(logits, torch.from_numpy(public.labels)), 4)
     calibrated = (logits / metadata["temperature"]).softmax(1).numpy()
     right = calibrated.argmax(1) == public.labels
@@ -276,10 +315,9 @@ def _calibrate_and_measure(
     label(model, out, metadata)
 
     classifier = EmotionClassifier(out)
-    metadata["metrics"] = {
+    metadata["metrics"] |= {
         "PrivateTest": report(classifier, splits, "PrivateTest"),
         "PublicTest": report(classifier, splits, "PublicTest"),
-        "parity": difference,
     }
     label(model, out, metadata)
 
@@ -289,9 +327,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--checkpoint", type=Path, default=Path("var/training/best.pt"))
     parser.add_argument("--data", type=Path, required=True, help="fer2013.csv, .csv.gz or a folder")
     parser.add_argument("--out", type=Path, default=MODEL_PATH)
+    parser.add_argument(
+        "--weights",
+        choices=["int8", "float16"],
+        help=f"by default int8 where it costs at most {MOST_LOST:.1%} of PublicTest",
+    )
     options = parser.parse_args(arguments)
     try:
-        metadata = export(options.checkpoint, load_fer2013(options.data), options.out)
+        metadata = export(
+            options.checkpoint, load_fer2013(options.data), options.out, options.weights
+        )
     except (CheckpointError, DataError, ExportError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

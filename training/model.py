@@ -133,9 +133,10 @@ def unfold(
         for block, (kernel, bias) in zip(blocks, folded, strict=True):
             convolution, normalisation = block[0], block[1]
             convolution.weight.copy_(torch.from_numpy(kernel))
-            wanted = convolution(values) + torch.from_numpy(bias).to(values.device).view(1, -1, 1, 1)
-            length = convolution.weight.square().sum((1, 2, 3), keepdim=True).sqrt().clamp(min=1e-6)
-            convolution.weight /= length
+            shift = torch.from_numpy(bias).to(values.device).view(1, -1, 1, 1)
+            wanted = convolution(values) + shift
+            lengths = convolution.weight.square().sum((1, 2, 3), keepdim=True).sqrt()
+            convolution.weight /= lengths.clamp(min=1e-6)
             _restoring(normalisation, convolution(values), wanted)
             values = block(values)
         values = nn.functional.max_pool2d(values, 2)

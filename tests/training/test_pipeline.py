@@ -39,7 +39,7 @@ def trained(recipe, splits, tmp_path_factory):
 @pytest.fixture(scope="module")
 def exported(trained, splits, tmp_path_factory):
     path = tmp_path_factory.mktemp("exported") / "vgg19-fer2013.onnx"
-    return path, export.export(trained / "best.pt", splits, path)
+    return path, export.export(trained / "best.pt", splits, path, "float16")
 
 
 def test_targets_are_probabilities_that_favour_the_label(recipe, splits):
