@@ -149,10 +149,11 @@ def _identity(metadata: dict) -> str:
 def _kernels(weights: dict) -> str:
     if weights["stored"] == "float16":
         return "stored as float16, computed in float32"
-    change = f"{-100 * weights['accuracy_lost']:+.1f}".replace("-", "−")
+    cost = weights["as_integers"]
+    change = f"{-100 * cost['accuracy_lost']:+z.1f}".replace("-", "−")
     return (
-        f"integers of seven bits with a scale for each channel ({change} points on PublicTest "
-        f"against float16, {percent(weights['same_answers'])} of the answers unchanged)"
+        f"integers from −64 to 64 with a scale for each channel ({change} points on PublicTest "
+        f"against float16, {percent(cost['same_answers'])} of the answers unchanged)"
     )
 
 
@@ -171,8 +172,8 @@ def _training(training: dict) -> str:
     lines = [
         "\n## Training\n",
         "VGG19 with batch normalisation (the paper's Table 1), trained by `training/train.py` on",
-        "FER2013's Training split only. PublicTest chose the epoch, the temperature and the",
-        "*unsure* threshold; PrivateTest was measured after that.",
+        "FER2013's Training split only. PublicTest chose the epoch, the temperature, the *unsure*",
+        "threshold and whether kernels become integers; PrivateTest was measured after that.",
     ]
     if "recipe" in training:
         path = f"training/recipes/{training['recipe']}.toml"

@@ -38,6 +38,8 @@ SURE_ACCURACY = 0.85
 PARITY = 1e-4
 PARITY_FACES = 1024
 
+WEIGHTS = ("int8", "float16")
+
 MOST_LOST = 0.003
 """How much of the share of right answers integers may cost on PublicTest, or they are not used."""
 
@@ -139,7 +141,8 @@ def build(
 def load_exported(path: Path, inputs: torch.Tensor) -> EmotionVGG:
     """Return an exported network as one that can be trained on; see ``unfold`` for ``inputs``.
 
-    Raises ExportError where the file is no export of this network.
+    A network in integers is restored as exactly as they tell. Raises ExportError where the file is
+    no export of this network.
     """
     try:
         values = restored_values(onnx.load(path))
@@ -156,7 +159,7 @@ def load_exported(path: Path, inputs: torch.Tensor) -> EmotionVGG:
 
 
 def with_stored_weights(network: EmotionVGG) -> EmotionVGG:
-    """Return the torch network with exactly the weights that the file stores."""
+    """Return the torch network with its kernels rounded to float16, as ``build`` stores them."""
     copy = EmotionVGG(network.depth).eval()
     copy.classifier.load_state_dict(network.classifier.state_dict())
     with torch.no_grad():
@@ -218,10 +221,10 @@ def export(
 ) -> dict:
     """Write the model file to ``out``, calibrated on PublicTest, and return its metadata.
 
-    ``weights`` is how kernels are stored, ``int8`` or ``float16``; by default as int8 where that
-    costs at most MOST_LOST. The metadata as JSON and the model card come to lie beside the file.
-    Raises ExportError where the file and the torch network differ by more than PARITY before
-    kernels become integers, and CheckpointError; nothing is written then.
+    ``weights`` is how kernels are stored, one of WEIGHTS; by default as int8 where that costs at
+    most MOST_LOST. The metadata as JSON and the model card come to lie beside the file. Raises
+    ExportError where the network in float16 and torch differ by more than PARITY, and
+    CheckpointError; nothing is written then.
     """
     network, state = load_averaged(checkpoint)
     votes = ", with FER+ votes as soft targets" if state.get("votes", True) else ""
@@ -247,12 +250,13 @@ def export(
         draft = Path(folder) / out.name
         model = build(fold(network), network.classifier)
         label(model, draft, metadata)
-        metadata["metrics"]["parity"] = _parity(EmotionClassifier(draft), network, splits)
+        metadata["weights"]["parity"] = _parity(EmotionClassifier(draft), network, splits)
         if weights != "float16":
             integers, cost = _in_integers(network, metadata, splits, draft)
+            metadata["weights"]["as_integers"] = cost
             if weights == "int8" or cost["accuracy_lost"] <= MOST_LOST:
                 model = integers
-                metadata["weights"] = {"stored": "int8", **cost}
+                metadata["weights"]["stored"] = "int8"
         _calibrate_and_measure(model, metadata, splits, draft)
         out.parent.mkdir(parents=True, exist_ok=True)
         finished = (draft, draft.with_suffix(".json"))
@@ -329,8 +333,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=MODEL_PATH)
     parser.add_argument(
         "--weights",
-        choices=["int8", "float16"],
-        help=f"by default int8 where it costs at most {MOST_LOST:.1%} of PublicTest",
+        choices=WEIGHTS,
+        help=f"by default int8, where it costs at most {100 * MOST_LOST:g} points on PublicTest",
     )
     options = parser.parse_args(arguments)
     try:

@@ -132,12 +132,15 @@ def unfold(
     for blocks, folded in zip(network.stages(), stages, strict=True):
         for block, (kernel, bias) in zip(blocks, folded, strict=True):
             convolution, normalisation = block[0], block[1]
-            convolution.weight.copy_(torch.from_numpy(kernel))
-            shift = torch.from_numpy(bias).to(values.device).view(1, -1, 1, 1)
-            wanted = convolution(values) + shift
-            lengths = convolution.weight.square().sum((1, 2, 3), keepdim=True).sqrt()
-            convolution.weight /= lengths.clamp(min=1e-6)
-            _restoring(normalisation, convolution(values), wanted)
+            weight = torch.from_numpy(kernel).to(inputs.device)
+            lengths = weight.flatten(1).norm(dim=1).clamp(min=1e-6)
+            convolution.weight.copy_(weight / lengths.view(-1, 1, 1, 1))
+            result = convolution(values)
+            mean, variance = result.mean((0, 2, 3)), result.var((0, 2, 3))
+            normalisation.running_mean.copy_(mean)
+            normalisation.running_var.copy_(variance)
+            normalisation.weight.copy_(lengths * (variance + normalisation.eps).sqrt())
+            normalisation.bias.copy_(lengths * mean + torch.from_numpy(bias).to(inputs.device))
             values = block(values)
         values = nn.functional.max_pool2d(values, 2)
     return network

@@ -38,4 +38,4 @@ def test_the_file_names_its_measured_accuracy_and_is_small_enough(shipped):
     assert figures["accuracy"] == pytest.approx(right / 3589, abs=1e-4)
     low, high = figures["accuracy_interval"]
     assert low < figures["accuracy"] < high
-    assert MODEL_PATH.stat().st_size <= 45_000_000
+    assert MODEL_PATH.stat().st_size <= 21_000_000

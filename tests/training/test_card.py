@@ -53,6 +53,15 @@ def report_of(metadata):
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("lost", "told"), [(0.0012, "−0.1 points"), (-0.002, "+0.2 points"), (0.0004, "+0.0 points")]
+)
+def test_what_integers_change_is_told_with_its_sign(lost, told):
+    cost = {"accuracy_lost": lost, "same_answers": 0.95}
+    weights = {"stored": "int8", "parity": 1e-6, "as_integers": cost}
+    assert f"({told} on PublicTest" in render({**METADATA, "weights": weights}, None)
+
+
 def test_a_report_of_the_same_file_is_told():
     card = render(METADATA, report_of(METADATA))
     for text in (
