@@ -26,7 +26,7 @@ from training.metrics import measure, share_right
 from training.photos import PHOTO, measure_photos
 from training.robustness import measure_robustness
 
-SAMPLE = 500
+SAMPLE = 1500
 SEED = 2013
 
 SINGLE_VIEW = ("count", "accuracy", "accuracy_interval", "macro_recall")
