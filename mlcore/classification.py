@@ -88,7 +88,7 @@ class EmotionClassifier:
 
         With ``mirrored``, by default as the file's metadata say, they are the mean of the logits of
         the face and of its mirror image. So a photo and a selfie, which phones mirror, have one
-        answer, and it is right more often than that to one view.
+        answer.
         """
         mirrored = self.model.mirrored if mirrored is None else mirrored
         logits = np.empty((len(faces), len(LABELS)), dtype=np.float32)

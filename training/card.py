@@ -137,7 +137,7 @@ def _identity(metadata: dict) -> str:
             ["Code", f"`{metadata['code_revision']}`"],
             ["Input", f"`input` float32 (N, 3, {size}, {size}), grey, 0…1"],
             ["Output", "`logits` float32 (N, 7), in the order above"],
-            ["Kernels", _kernels(metadata.get("weights", {"stored": "float16"}))],
+            ["Kernels", _kernels(metadata["weights"])],
             ["Served", "the mean of the logits of a face and of its mirror image"],
             ["Temperature", f"{metadata['temperature']}: divides that mean before the softmax"],
             ["Unsure", f"below a confidence of {percent(metadata['unsure_threshold'])}"],

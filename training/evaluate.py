@@ -3,7 +3,7 @@
 Everything goes through ``mlcore``: the file, the preprocessing and the calibration that users get,
 not the network that was trained. What one view of a face alone gives, where answers are served
 from the face and its mirror image, is told besides. Without ``--report`` one split is measured, as
-``training.export`` does, which takes a minute on two cores.
+``training.export`` does, which takes half a minute on two cores.
 """
 
 import argparse

@@ -294,11 +294,12 @@ def _in_integers(
     is overwritten.
     """
     public = splits["PublicTest"]
-    before = EmotionClassifier(draft).logits(faces_of(public)).argmax(1)
+    faces = faces_of(public)
+    before = EmotionClassifier(draft).logits(faces).argmax(1)
     whole = build(fold(network), network.classifier, narrow=False)
-    model = quantise(whole, splits["Training"].images)
+    model = quantise(whole, faces_of(splits["Training"]))
     label(model, draft, metadata)
-    after = EmotionClassifier(draft).logits(faces_of(public)).argmax(1)
+    after = EmotionClassifier(draft).logits(faces).argmax(1)
     lost = (before == public.labels).mean() - (after == public.labels).mean()
     cost = {"accuracy_lost": lost, "same_answers": (before == after).mean()}
     return model, {name: round(float(share), 4) for name, share in cost.items()}

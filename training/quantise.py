@@ -1,6 +1,7 @@
 """Exported networks in integers: half the size of float16, and quicker to answer."""
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -30,24 +31,24 @@ SEED = 2013
 
 
 class _Faces(CalibrationDataReader):
-    def __init__(self, images: np.ndarray) -> None:
-        self._parts = iter([images[i : i + BATCH_SIZE] for i in range(0, len(images), BATCH_SIZE)])
+    def __init__(self, faces: Sequence[Image.Image]) -> None:
+        self._parts = iter([faces[i : i + BATCH_SIZE] for i in range(0, len(faces), BATCH_SIZE)])
 
     def get_next(self) -> dict[str, np.ndarray] | None:
         part = next(self._parts, None)
-        return None if part is None else {"input": preprocess_batch([*map(Image.fromarray, part)])}
+        return None if part is None else {"input": preprocess_batch(part)}
 
 
-def quantise(model: onnx.ModelProto, images: np.ndarray) -> onnx.ModelProto:
+def quantise(model: onnx.ModelProto, faces: Sequence[Image.Image]) -> onnx.ModelProto:
     """Return the network with convolutions in integers, the rest of it in float32.
 
-    ``model`` has its kernels in float32; ``images`` are (N, 48, 48) uint8 training faces, of which
-    up to CALIBRATION_FACES tell the ranges of the values between the layers. Kernels are signed
+    ``model`` has its kernels in float32; ``faces`` are those it was trained on, of which up to
+    CALIBRATION_FACES tell the ranges of the values between the layers. Kernels are signed
     bytes with a scale for each output channel (Krishnamoorthi, 2018), none larger than LARGEST;
     values between the layers are unsigned bytes. Pairs of QuantizeLinear and DequantizeLinear say
     so.
     """
-    chosen = np.random.default_rng(SEED).permutation(len(images))[:CALIBRATION_FACES]
+    chosen = np.random.default_rng(SEED).permutation(len(faces))[:CALIBRATION_FACES]
     with tempfile.TemporaryDirectory() as folder:
         names = ("whole", "prepared", "quantised")
         whole, prepared, quantised = (Path(folder) / f"{name}.onnx" for name in names)
@@ -56,7 +57,7 @@ def quantise(model: onnx.ModelProto, images: np.ndarray) -> onnx.ModelProto:
         quantize_static(
             prepared,
             quantised,
-            _Faces(images[chosen]),
+            _Faces([faces[row] for row in chosen]),
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=["Conv", "Relu", "MaxPool"],
             per_channel=True,

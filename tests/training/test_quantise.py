@@ -125,7 +125,7 @@ def test_constants_are_restored_from_every_way_of_storing_them(network, splits):
     whole = restored_values(export.build(stages, head, narrow=False))
     half = restored_values(export.build(stages, head))
     integers = restored_values(
-        quantise(export.build(stages, head, narrow=False), splits["Training"].images)
+        quantise(export.build(stages, head, narrow=False), faces_of(splits["Training"]))
     )
     assert whole.keys() == half.keys() == integers.keys()
     assert len(whole) == 2 * 8 + 2
