@@ -199,12 +199,10 @@ def _accuracy(private: dict, public: dict, report: dict | None) -> str:
     text = ""
     if report is not None and report["split"] == "PrivateTest":
         near, ten = report["without_near_copies"], report["ten_crop"]
-        same = ten["served_of_these"]
         rows += [
             ["… without near copies as well", near["count"], with_interval(near)],
             ["One view alone", single["count"], with_interval(single)],
             ["Mean of ten crops", ten["count"], with_interval(ten)],
-            ["… as served, the same faces", same["count"], with_interval(same)],
         ]
         if report["ferplus"]:
             votes = report["ferplus"]

@@ -143,13 +143,9 @@ def full_report(
         "without_near_copies": without_near_copies(right, split, splits["Training"]),
         "ferplus": None if split.votes is None else agreement_with_votes(answers, split),
     }
-    say(f"ten crops of {len(some)} faces")
-    crops = classifier.predict([view for face in some for view in ten_crop(face)], mirrored=False)
-    crops = crops.reshape(len(some), -1, crops.shape[1]).mean(1)
-    result["ten_crop"] = {
-        **share_right(crops.argmax(1) == labels),
-        "served_of_these": share_right(right[chosen]),
-    }
+    say(f"ten crops of {len(faces)} faces")
+    crops = [classifier.predict(ten_crop(face), mirrored=False).mean(0) for face in faces]
+    result["ten_crop"] = share_right(np.argmax(crops, 1) == split.labels)
     say(f"blur, darkness, compression, turns and sizes of {len(some)} faces")
     result["robustness"] = measure_robustness(classifier, some, labels)
     say(f"photos with {len(some)} faces")
