@@ -1,4 +1,8 @@
-"""Face crop -> network input. This is the only definition; training uses it too."""
+"""Face crop -> network input: the only definition of what is served and measured.
+
+Training measures itself by it after every pass, and calibrates by it; the random views that it
+learns from are drawn by ``training.augmentation``.
+"""
 
 from collections.abc import Sequence
 

@@ -69,7 +69,8 @@ REPRODUCE = """
         --data fer2013.csv --votes fer2013new.csv
     python -m training.card
 
-The last three repeat every figure above from a checkpoint or from the file itself.
+The figures above come from the last three. `evaluate` and `card` repeat them from the file itself;
+only the temperature, the threshold and the cost of integers need the checkpoint.
 
 ## Licence
 
@@ -77,6 +78,10 @@ The weights are under the project's MIT licence. The photographs of FER2013 belo
 none of them is part of the file or of the project. The FER+ votes are Microsoft's, under the MIT
 licence.
 """
+
+
+class CardError(Exception):
+    """The files that a card tells of are missing or damaged, or it cannot be written."""
 
 
 def percent(share: float | None, digits: int = 1) -> str:
@@ -153,7 +158,7 @@ def _kernels(weights: dict) -> str:
     change = f"{-100 * cost['accuracy_lost']:+z.1f}".replace("-", "−")
     return (
         f"integers from −64 to 64 with a scale for each channel ({change} points on PublicTest "
-        f"against float16, {percent(cost['same_answers'])} of the answers unchanged)"
+        f"against float32, {percent(cost['same_answers'])} of the answers unchanged)"
     )
 
 
@@ -181,7 +186,8 @@ def _training(training: dict) -> str:
             f"Recipe: [`{path}`](../../{path}), {training['epochs']} epochs to the chosen one."
         )
     if training.get("started_from"):
-        lines.append(f"It went on from the network `{training['started_from']}`.")
+        lines.append(f"It went on from the network `{training['started_from']}`, which")
+        lines.append("[HISTORY.md](../../training/HISTORY.md) says where to find.")
     lines.append("Normalisations are folded into the kernels.")
     return "\n".join(lines) + "\n"
 
@@ -364,12 +370,18 @@ def _reproduce(training: dict) -> str:
 
 
 def write_card(model_path: Path) -> Path:
-    """Write the card beside a model and return its path; needs the JSON file there."""
-    metadata = json.loads(model_path.with_suffix(".json").read_text(encoding="utf-8"))
+    """Write the card beside a model and return its path; needs the JSON file there.
+
+    Raises CardError where that, or the report, is missing or damaged, or there is no room.
+    """
     measured = model_path.parent / REPORT / "report.json"
-    report = json.loads(measured.read_text(encoding="utf-8")) if measured.exists() else None
     card = model_path.parent / CARD
-    card.write_text(render(metadata, report), encoding="utf-8")
+    try:
+        metadata = json.loads(model_path.with_suffix(".json").read_text(encoding="utf-8"))
+        report = json.loads(measured.read_text(encoding="utf-8")) if measured.exists() else None
+        card.write_text(render(metadata, report), encoding="utf-8")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CardError(f"no card of {model_path}: {error!r}") from error
     return card
 
 
@@ -379,8 +391,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         print(write_card(options.model))
-    except (OSError, ValueError, KeyError) as error:
-        print(f"error: no card of {options.model}: {error!r}", file=sys.stderr)
+    except CardError as error:
+        print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
 

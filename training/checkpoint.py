@@ -1,6 +1,8 @@
 """Checkpoints on disk: whole or not there, and refused in one line where they do not fit."""
 
 import io
+import pickle
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,8 +38,13 @@ def reading(path: Path) -> Iterator[None]:
         raise CheckpointError(f"{path} cannot be read: {error.strerror or error}") from error
     except CheckpointError:
         raise
+    except pickle.UnpicklingError as error:
+        # Torch's own message advises to trust the file.
+        raise CheckpointError(f"{path} is no checkpoint, or a damaged one") from error
     except Exception as error:  # Torch meets foreign bytes with a dozen kinds of exceptions.
-        reason = (str(error).strip() or repr(error)).splitlines()[0]
+        # Where shapes differ, the first line only announces those that say which.
+        lines = (str(error).strip() or repr(error)).splitlines()[:2]
+        reason = textwrap.shorten(" ".join(lines), 160, placeholder=" …")
         raise CheckpointError(f"{path} is no checkpoint of this network: {reason}") from error
 
 

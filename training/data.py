@@ -216,7 +216,7 @@ def _read_picture(path: Path) -> np.ndarray:
             if image.size != (FACE_SIZE, FACE_SIZE):
                 raise DataError(f"{path} has {image.width} × {image.height} pixels, not 48 × 48")
             return np.asarray(image.convert("L"))
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"{path} is no picture: {error}") from error
 
 
@@ -228,6 +228,8 @@ def _read_votes(votes_path: Path, path: Path, rows: _Rows) -> np.ndarray:
             votes.append([float(int(row[name])) for name in VOTES])
         except ValueError as error:
             raise DataError(f"{votes_path}, row {number}: a vote is no whole number") from error
+        if min(votes[-1]) < 0:
+            raise DataError(f"{votes_path}, row {number}: a vote is below 0")
         usages.append(row["Usage"].strip())
     if len(votes) != len(rows.usages):
         raise DataError(f"{votes_path} has {len(votes)} rows, {path} has {len(rows.usages)}")

@@ -8,6 +8,7 @@ from the face and its mirror image, is told besides. Without ``--report`` one sp
 
 import argparse
 import json
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from mlcore import EmotionAnalyser, EmotionClassifier
 from mlcore.errors import MLCoreError
 from mlcore.model_info import MODEL_PATH, ModelInfo
 from mlcore.preprocessing import FACE_SIZE, INPUT_SIZE
+from training.arguments import positive
 from training.audit import find_copies
 from training.data import DataError, Split, load_fer2013, majority, shares_of_labels
 from training.metrics import measure, share_right
@@ -165,13 +167,6 @@ def write_report(folder: Path, figures: dict) -> None:
     draw(figures, folder)
 
 
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
-
-
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Measure an exported network on FER2013.")
     parser.add_argument("--model", type=Path, default=MODEL_PATH)
@@ -187,7 +182,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument(
         "--sample",
-        type=_positive,
+        type=positive,
         default=SAMPLE,
         help=f"faces for the slow parts of the report (default: {SAMPLE}; 3589: all)",
     )
@@ -209,6 +204,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (DataError, MLCoreError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 128 + signal.SIGINT
     return 0
 
 

@@ -9,6 +9,7 @@ import datetime
 import hashlib
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -22,10 +23,11 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from mlcore import EmotionClassifier
+from mlcore.errors import MLCoreError
 from mlcore.labels import LABELS
 from mlcore.model_info import MODEL_PATH
 from mlcore.preprocessing import INPUT_SIZE
-from training.card import write_card
+from training.card import CardError, write_card
 from training.checkpoint import CheckpointError, read_checkpoint, reading
 from training.data import DataError, Split, load_fer2013
 from training.evaluate import faces_of, report
@@ -40,6 +42,11 @@ PARITY_FACES = 1024
 
 WEIGHTS = ("int8", "float16")
 
+WITH_VOTES = "with FER+ votes"
+
+STATE = ("recipe", "epoch", "votes", "started_from")
+"""What an export tells of its checkpoint."""
+
 MOST_LOST = 0.003
 """How much of the share of right answers integers may cost on PublicTest, or they are not used."""
 
@@ -49,7 +56,7 @@ class ExportError(Exception):
 
 
 def load_averaged(path: Path) -> tuple[EmotionVGG, dict]:
-    """Return the averaged network of a checkpoint, ready for inference, and the whole checkpoint.
+    """Return the averaged network of a checkpoint, ready for inference, and what STATE names.
 
     Raises CheckpointError where the file is none, and ExportError in the middle of an epoch, where
     the average lacks normalisation statistics of its own.
@@ -65,7 +72,8 @@ def load_averaged(path: Path) -> tuple[EmotionVGG, dict]:
             if name.startswith("module.")
         }
         network.load_state_dict(weights)
-        return network.eval(), state
+        state = {"votes": True, "started_from": "", **state}
+        return network.eval(), {key: state[key] for key in STATE}
 
 
 def fold(network: EmotionVGG) -> list[list[tuple[np.ndarray, np.ndarray]]]:
@@ -154,21 +162,14 @@ def load_exported(path: Path, inputs: torch.Tensor) -> EmotionVGG:
         depth = next(d for d in LAYERS if LAYERS[d] == tuple(map(len, stages)))
         head = (values["linear.weight"], values["linear.bias"])
         return unfold(stages, head, depth, inputs)
-    except (OSError, KeyError, ValueError, StopIteration, DecodeError) as error:
+    except (OSError, LookupError, ValueError, RuntimeError, StopIteration, DecodeError) as error:
         raise ExportError(f"{path} is no export of this network: {error!r}") from error
 
 
-def with_stored_weights(network: EmotionVGG) -> EmotionVGG:
-    """Return the torch network with its kernels rounded to float16, as ``build`` stores them."""
-    copy = EmotionVGG(network.depth).eval()
-    copy.classifier.load_state_dict(network.classifier.state_dict())
-    with torch.no_grad():
-        for blocks, folded in zip(copy.stages(), fold(network), strict=True):
-            for (convolution, normalisation, _), (kernel, bias) in zip(blocks, folded, strict=True):
-                convolution.weight.copy_(torch.from_numpy(kernel.astype(np.float16)))
-                convolution.bias.copy_(torch.from_numpy(bias))
-                normalisation.running_var.fill_(1 - normalisation.eps)
-    return copy
+def exported_with_votes(path: Path) -> bool:
+    """Return whether FER+ votes taught an exported network anything, by what its metadata say."""
+    properties = {each.key: each.value for each in onnx.load(path).metadata_props}
+    return WITH_VOTES in properties.get("dataset", "")
 
 
 def fit_temperature(logits: torch.Tensor, labels: torch.Tensor) -> float:
@@ -207,10 +208,16 @@ def code_revision() -> str:
 
 
 def next_version(out: Path) -> str:
-    """Return the day, with a number where a network of this day lies at ``out`` already."""
+    """Return the day, with a number where a network of this day lies at ``out`` already.
+
+    Raises ExportError where the JSON file there tells no version.
+    """
     day = datetime.datetime.now(tz=datetime.UTC).strftime("%Y.%m.%d")
     beside = out.with_suffix(".json")
-    shipped = json.loads(beside.read_text())["version"] if beside.exists() else ""
+    try:
+        shipped = json.loads(beside.read_text())["version"] if beside.exists() else ""
+    except (KeyError, TypeError, ValueError) as error:
+        raise ExportError(f"{beside} is damaged and tells no version: {error!r}") from error
     if not f"{shipped}.".startswith(f"{day}."):
         return day
     return f"{day}.{int(shipped.removeprefix(day).removeprefix('.') or 1) + 1}"
@@ -223,11 +230,11 @@ def export(
 
     ``weights`` is how kernels are stored, one of WEIGHTS; by default as int8 where that costs at
     most MOST_LOST. The metadata as JSON and the model card come to lie beside the file. Raises
-    ExportError where the network in float16 and torch differ by more than PARITY, and
+    ExportError where the folded network in float32 and torch differ by more than PARITY, and
     CheckpointError; nothing is written then.
     """
     network, state = load_averaged(checkpoint)
-    votes = ", with FER+ votes as soft targets" if state.get("votes", True) else ""
+    votes = f", {WITH_VOTES} as soft targets" if state["votes"] else ""
     metadata = {
         "labels": list(LABELS),
         "input_size": str(INPUT_SIZE),
@@ -240,7 +247,7 @@ def export(
         "training": {
             "recipe": state["recipe"],
             "epochs": state["epoch"],
-            "started_from": state.get("started_from", ""),
+            "started_from": state["started_from"],
         },
         "code_revision": code_revision(),
         "weights": {"stored": "float16"},
@@ -248,55 +255,63 @@ def export(
     }
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / out.name
-        model = build(fold(network), network.classifier)
-        label(model, draft, metadata)
+        whole = build(fold(network), network.classifier, narrow=False)
+        label(whole, draft, metadata)
         metadata["weights"]["parity"] = _parity(EmotionClassifier(draft), network, splits)
+        model = build(fold(network), network.classifier)
         if weights != "float16":
-            integers, cost = _in_integers(network, metadata, splits, draft)
+            integers, cost = _in_integers(whole, metadata, splits, draft)
             metadata["weights"]["as_integers"] = cost
             if weights == "int8" or cost["accuracy_lost"] <= MOST_LOST:
                 model = integers
                 metadata["weights"]["stored"] = "int8"
         _calibrate_and_measure(model, metadata, splits, draft)
-        out.parent.mkdir(parents=True, exist_ok=True)
-        finished = (draft, draft.with_suffix(".json"))
-        partial = [out.parent / f"{path.name}.partial" for path in finished]
-        for path, copy in zip(finished, partial, strict=True):
-            shutil.copyfile(path, copy)
-        for path, copy in zip(finished, partial, strict=True):
-            copy.replace(out.parent / path.name)
+        _move((draft, draft.with_suffix(".json")), out.parent)
     write_card(out)
     return metadata
 
 
-def _parity(classifier: EmotionClassifier, network: EmotionVGG, splits: dict[str, Split]) -> float:
-    """Return the largest difference between a file's probabilities and torch's.
+def _move(files: tuple[Path, ...], folder: Path) -> None:
+    """Bring files into a folder: all of them, or where there is no room for that, none."""
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = [folder / f"{path.name}.partial" for path in files]
+    try:
+        for path, copy in zip(files, partial, strict=True):
+            shutil.copyfile(path, copy)
+        for path, copy in zip(files, partial, strict=True):
+            copy.replace(folder / path.name)
+    finally:
+        for copy in partial:
+            copy.unlink(missing_ok=True)
 
-    Raises ExportError where it is above PARITY.
+
+def _parity(classifier: EmotionClassifier, network: EmotionVGG, splits: dict[str, Split]) -> float:
+    """Return the largest difference between a file's probabilities and the trained network's.
+
+    Raises ExportError where it is above PARITY, or no number.
     """
     public = splits["PublicTest"]
-    stored, inputs = with_stored_weights(network), public.inputs()[:PARITY_FACES]
+    inputs = public.inputs()[:PARITY_FACES]
     with torch.no_grad():
-        expected = torch.cat([stored(part).softmax(1) for part in inputs.split(256)]).numpy()
+        expected = torch.cat([network(part).softmax(1) for part in inputs.split(256)]).numpy()
     served = classifier.predict(faces_of(public)[:PARITY_FACES], mirrored=False)
     difference = float(np.abs(served - expected).max())
-    if difference > PARITY:
+    if not difference <= PARITY:
         raise ExportError(f"torch and ONNX Runtime differ by {difference:.2g}")
     return difference
 
 
 def _in_integers(
-    network: EmotionVGG, metadata: dict, splits: dict[str, Split], draft: Path
+    whole: onnx.ModelProto, metadata: dict, splits: dict[str, Split], draft: Path
 ) -> tuple[onnx.ModelProto, dict]:
-    """Return the network of the file ``draft`` in integers, and what that costs on PublicTest.
+    """Return a network in integers, and what that costs on PublicTest.
 
-    ``accuracy_lost`` is a share of all answers, ``same_answers`` that of unchanged ones. The file
-    is overwritten.
+    ``whole`` is the network in float32, which lies at ``draft``; that file is overwritten.
+    ``accuracy_lost`` is a share of all answers, ``same_answers`` that of unchanged ones.
     """
     public = splits["PublicTest"]
     faces = faces_of(public)
     before = EmotionClassifier(draft).logits(faces).argmax(1)
-    whole = build(fold(network), network.classifier, narrow=False)
     model = quantise(whole, faces_of(splits["Training"]))
     label(model, draft, metadata)
     after = EmotionClassifier(draft).logits(faces).argmax(1)
@@ -342,9 +357,12 @@ def main(arguments: list[str] | None = None) -> int:
         metadata = export(
             options.checkpoint, load_fer2013(options.data), options.out, options.weights
         )
-    except (CheckpointError, DataError, ExportError, OSError) as error:
+    except (CardError, CheckpointError, DataError, ExportError, MLCoreError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("stopped; what was there before is intact", file=sys.stderr)
+        return 128 + signal.SIGINT
     print(json.dumps(metadata, indent=1))
     return 0
 

@@ -15,6 +15,7 @@ from PIL import Image
 
 from mlcore.detection import detect_faces
 from mlcore.images import Photo
+from training.arguments import positive
 from training.data import DataError, load_fer2013
 
 FRAME_SIDE = 192
@@ -55,7 +56,7 @@ def measure(faces: np.ndarray) -> np.ndarray:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Measure FER2013's frame against the detector.")
     parser.add_argument("--data", type=Path, required=True, help="fer2013.csv, .csv.gz or a folder")
-    parser.add_argument("--count", type=int, default=300, help="faces of the Training split")
+    parser.add_argument("--count", type=positive, default=300, help="faces of the Training split")
     options = parser.parse_args(arguments)
     # The detector falls in with torch's thread library, and is quickest with one thread.
     torch.set_num_threads(1)

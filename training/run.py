@@ -1,6 +1,7 @@
 """The state of a training run, and one step, one pass and one measurement of it."""
 
 import hashlib
+import sys
 import time
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from mlcore.preprocessing import INPUT_SIZE
 from training.augmentation import Augmentation
 from training.checkpoint import CheckpointError, read_checkpoint, reading, write_checkpoint
 from training.data import Split, label_given_votes
-from training.export import load_exported
+from training.export import exported_with_votes, load_exported
 from training.model import LAYERS, EmotionVGG, grow
 from training.recipe import Recipe, RecipeError
 
@@ -32,6 +33,7 @@ class StopSignal:
         if self.number:
             raise KeyboardInterrupt
         self.number = number
+        print("\nstopping after this step; once more stops at once", file=sys.stderr, flush=True)
 
 
 def soft_targets(split: Split, recipe: Recipe) -> torch.Tensor:
@@ -41,6 +43,14 @@ def soft_targets(split: Split, recipe: Recipe) -> torch.Tensor:
     if recipe.ferplus_weight:
         targets += recipe.ferplus_weight * (label_given_votes(split) - targets)
     return torch.from_numpy(targets)
+
+
+def digest_of(split: Split) -> str:
+    """Return what tells whether another split has the same faces, labels and votes in one order."""
+    digest = hashlib.sha256()
+    for part in (split.images, split.labels, split.votes):
+        digest.update(b"none" if part is None else np.ascontiguousarray(part).data)
+    return digest.hexdigest()
 
 
 def parameter_groups(model: EmotionVGG, recipe: Recipe) -> list[dict]:
@@ -98,7 +108,8 @@ class Run:
 
     ``position`` is where in the schedule the present pass began, ``pass_end`` where it ends;
     ``order`` are the faces in the order of this pass, of which ``step`` batches are done.
-    ``narrow`` computes in bfloat16 where that is safe.
+    ``narrow`` computes in bfloat16 where that is safe. ``votes`` says whether FER+ votes taught the
+    network anything, in this run or before, and ``data`` is the digest of what it is trained on.
 
     ``ensemble`` is (N, 7) float32 where the recipe asks for temporal ensembling (Laine & Aila,
     2017): for each face a running average of what the network said of its views, mixed into its
@@ -115,7 +126,7 @@ class Run:
         self.order: torch.Tensor | None = None
         self.step, self.losses = 0, []
         self.best = 0.0
-        self.started_from = ""
+        self.started_from, self.votes, self.data = "", bool(recipe.ferplus_weight), ""
         self.ensemble: torch.Tensor | None = None
         self.adopt(EmotionVGG(recipe.stages[0].depth).to(device))
 
@@ -240,7 +251,14 @@ class Run:
             return (time.monotonic() - started) / SPEED_STEPS
 
     def save(self, path: Path) -> None:
-        """Write the checkpoint; raises CheckpointError, and leaves what was there, on failure."""
+        """Write the checkpoint. What was there stays where that fails, which raises
+        CheckpointError, and where weights are no numbers, which raises FloatingPointError."""
+        for network in (self.model, self.average):
+            if not all(value.isfinite().all() for value in network.state_dict().values()):
+                raise FloatingPointError(
+                    f"weights are no numbers any more after epoch {self.epoch}, step {self.step}; "
+                    f"{path} is as it was"
+                )
         on_gpu = self.device.type == "cuda"
         state = {
             "recipe": self.recipe.name,
@@ -255,7 +273,9 @@ class Run:
             "best": self.best,
             "started_from": self.started_from,
             "ensemble": self.ensemble,
-            "votes": bool(self.recipe.ferplus_weight),
+            "votes": self.votes,
+            "data": self.data,
+            "narrow": self.narrow,
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
@@ -266,7 +286,7 @@ class Run:
         write_checkpoint(path, state)
 
     def load(self, path: Path) -> None:
-        """Go on from a checkpoint of the same recipe; raises CheckpointError for another's."""
+        """Go on from a checkpoint; raises CheckpointError for one of another recipe or data."""
         state = read_checkpoint(path, self.device)
         with reading(path):
             settings = state.get("settings", self.recipe.settings())
@@ -275,6 +295,8 @@ class Run:
                     f"{path} was trained with the recipe {state['recipe']}, which differs from "
                     f"{self.recipe.name} as it is now"
                 )
+            if state.get("data", self.data) != self.data:
+                raise CheckpointError(f"{path} was trained on other faces, labels or votes")
             self.adopt(EmotionVGG(state["depth"]).to(self.device))
             self.model.load_state_dict(state["model"])
             self.average.load_state_dict(state["average"])
@@ -289,6 +311,8 @@ class Run:
             self.order, self.step = state.get("order"), state.get("step", 0)
             self.losses = state.get("losses", [])
             self.started_from = state.get("started_from", "")
+            self.votes = state.get("votes", self.votes)
+            self.narrow = state.get("narrow", self.narrow)
             self.ensemble = state.get("ensemble")
 
     def start_from(self, path: Path, faces: torch.Tensor) -> None:
@@ -303,5 +327,6 @@ class Run:
         if self.recipe.ensemble_weight:
             self.ensemble = opinions(network, faces, self.narrow)
         self.adopt(network)
+        self.votes |= exported_with_votes(path)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         self.started_from = f"{path.name}, SHA-256 {digest[:12]}…"

@@ -7,7 +7,7 @@ and resumed ends with the same weights, to the bit, as one that was not.
 
 import argparse
 import csv
-import math
+import dataclasses
 import signal
 import sys
 import time
@@ -15,11 +15,19 @@ from pathlib import Path
 
 import torch
 
+from training.arguments import hours, positive
 from training.checkpoint import CheckpointError
 from training.data import DataError, Split, load_fer2013
 from training.export import ExportError
 from training.recipe import Recipe, RecipeError, load_recipe
-from training.run import STATISTICS_FACES, Run, StopSignal, narrow_arithmetic_pays, soft_targets
+from training.run import (
+    STATISTICS_FACES,
+    Run,
+    StopSignal,
+    digest_of,
+    narrow_arithmetic_pays,
+    soft_targets,
+)
 from training.schedule import Schedule, duration
 
 
@@ -41,8 +49,8 @@ def train(
     """Train to the end of the recipe and leave ``last.pt``, ``best.pt`` and ``log.csv`` in out.
 
     ``start`` is an exported network to begin from instead of random weights; ``hours`` fits what
-    is left of the recipe to a time; ``narrow`` is bfloat16, by default where it pays. Raises
-    Stopped, with the checkpoint written, after ``stop`` was signalled.
+    is left of the recipe to a time; ``narrow`` is bfloat16, by default as the checkpoint had it, or
+    where it pays. Raises Stopped, with the checkpoint written, after ``stop`` was signalled.
     """
     stop = stop or StopSignal()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -60,23 +68,25 @@ def train(
     if len(faces) < recipe.batch_size:
         raise RecipeError(f"{len(faces)} faces are no batch of {recipe.batch_size}")
 
-    run = Run(recipe, device, narrow_arithmetic_pays(device) if narrow is None else narrow)
+    run = Run(recipe, device, narrow_arithmetic_pays(device))
+    run.data = digest_of(splits["Training"])
     if last.exists():
         run.load(last)
     elif resume:
         print(f"{last} is not there: beginning anew", file=sys.stderr)
-    if run.ensemble is not None and len(run.ensemble) != len(faces):
-        raise CheckpointError(f"{last} was trained on {len(run.ensemble)} faces, not {len(faces)}")
+    if narrow is not None:
+        run.narrow = narrow
     looked_at = len(check_inputs) + min(len(faces), STATISTICS_FACES)
     schedule = Schedule(recipe, len(faces), looked_at, hours)
     if start is not None and not last.exists():
         if recipe.ensemble_weight:
             print(f"asking {start} about {len(faces)} faces", file=sys.stderr, flush=True)
         run.start_from(start, faces)
-    if hours is not None and run.position < recipe.epochs:
+    if run.position < recipe.epochs:
         stage, _ = recipe.stage_at(run.position)
         schedule.measured_step(stage, run.step_seconds(faces, targets))
-        schedule.check(run.position)
+        if hours is not None:
+            schedule.check(run.position)
 
     while run.position < recipe.epochs:
         started = time.monotonic()
@@ -108,18 +118,14 @@ def train(
 
 def log(path: Path, row: list[object]) -> None:
     """Append a line to the log, which any table or plotting tool reads."""
-    with path.open("a", newline="") as file:
-        writer = csv.writer(file)
-        if file.tell() == 0:
-            writer.writerow(["epoch", "depth", "size", "loss", "public_accuracy", "seconds"])
-        writer.writerow(row)
-
-
-def hours(text: str) -> float:
-    value = float(text)
-    if not 0 < value < math.inf:
-        raise ValueError(text)
-    return value
+    try:
+        with path.open("a", newline="") as file:
+            writer = csv.writer(file)
+            if file.tell() == 0:
+                writer.writerow(["epoch", "depth", "size", "loss", "public_accuracy", "seconds"])
+            writer.writerow(row)
+    except OSError as error:
+        raise OSError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -127,6 +133,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--recipe", type=Path, default=Path("training/recipes/grown.toml"))
     parser.add_argument("--data", type=Path, required=True, help="fer2013.csv, .csv.gz or a folder")
     parser.add_argument("--votes", type=Path, help="fer2013new.csv of FER+")
+    parser.add_argument(
+        "--no-votes", action="store_true", help="train on the labels alone, whatever the recipe"
+    )
     parser.add_argument("--out", type=Path, default=Path("var/training"))
     parser.add_argument("--start", type=Path, help="an exported network to begin from")
     parser.add_argument("--resume", action="store_true", help="go on from OUT/last.pt")
@@ -137,9 +146,10 @@ def main(arguments: list[str] | None = None) -> int:
         "--precision",
         choices=["auto", "float32", "bfloat16"],
         default="auto",
-        help="auto: bfloat16 where the GPU or CPU has it in hardware",
+        help="auto: as before where a run is resumed, else bfloat16 where the GPU or CPU has it "
+        "in hardware",
     )
-    parser.add_argument("--threads", type=int, help="CPU threads (default: all)")
+    parser.add_argument("--threads", type=positive, help="CPU threads (default: all)")
     options = parser.parse_args(arguments)
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -148,6 +158,12 @@ def main(arguments: list[str] | None = None) -> int:
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         recipe = load_recipe(options.recipe)
+        if options.no_votes:
+            recipe = dataclasses.replace(recipe, ferplus_weight=0.0)
+        elif recipe.ferplus_weight and options.votes is None:
+            raise RecipeError(
+                f"{recipe.name} uses FER+ votes: --votes names their file, --no-votes does without"
+            )
         splits = load_fer2013(options.data, options.votes)
         train(
             recipe,

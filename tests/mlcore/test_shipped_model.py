@@ -1,10 +1,14 @@
 """The network that is shipped, on a real face."""
 
+import json
+
+import numpy as np
 import pytest
 from PIL import ImageOps
 
 from mlcore import EmotionAnalyser
 from mlcore.model_info import MODEL_PATH
+from tests.support import shipped_logits
 
 
 @pytest.fixture(scope="module")
@@ -39,3 +43,11 @@ def test_the_file_names_its_measured_accuracy_and_is_small_enough(shipped):
     low, high = figures["accuracy_interval"]
     assert low < figures["accuracy"] < high
     assert MODEL_PATH.stat().st_size <= 21_000_000
+
+
+def test_its_answers_are_the_same_on_every_processor():
+    """On x86 without VNNI, sums of integers that saturate would show here."""
+    known = json.loads(shipped_logits.PATH.read_text())
+    here = shipped_logits.shipped_logits()
+    assert here["sha256"] == known["sha256"], shipped_logits.__doc__
+    np.testing.assert_allclose(here["logits"], known["logits"], atol=0.05)

@@ -62,14 +62,26 @@ def test_copies_are_counted_by_split_and_label(faces):
     assert sum(map(sum, counts.values())) == 4
 
 
-def test_the_command_lists_every_pair(fer2013, tmp_path, capsys):
+def test_the_command_lists_every_pair(faces, tmp_path, capsys, monkeypatch):
+    def split(*images):
+        return Split(np.stack(images), np.arange(len(images)), None)
+
+    splits = {
+        "Training": split(*faces[:3]),
+        "PublicTest": split(faces[3], faces[1][:, ::-1]),
+        "PrivateTest": split(faces[4], faces[5], faces[2]),
+    }
+    monkeypatch.setattr("training.audit.load_fer2013", lambda path: splits)
     path = tmp_path / "pairs.csv"
-    assert main(["--data", str(fer2013[0]), "--csv", str(path)]) == 0
+    assert main(["--data", "fer2013.csv", "--csv", str(path)]) == 0
     assert "with a copy in" in capsys.readouterr().out
     with path.open() as file:
-        rows = list(csv.DictReader(file))
-    assert {row["kind"] for row in rows} <= {"near", "exact", "mirrored"}
-    assert all(float(row["correlation"]) >= SAME for row in rows)
+        rows = [list(row.values()) for row in csv.DictReader(file)]
+    assert [row[:-1] for row in rows] == [
+        ["Training", "1", "1", "PublicTest", "1", "1", "mirrored"],
+        ["Training", "2", "2", "PrivateTest", "2", "2", "exact"],
+    ]
+    assert all(float(row[-1]) >= SAME for row in rows)
 
 
 def test_a_missing_file_ends_with_one_line(tmp_path, capsys):

@@ -122,12 +122,15 @@ def test_votes_in_another_order_are_refused(fer2013, tmp_path):
         load_fer2013(fer2013[0], path)
 
 
-def test_a_vote_that_is_no_number_is_named(fer2013, tmp_path):
+@pytest.mark.parametrize(
+    ("vote", "reason"), [("nine", "a vote is no whole number"), ("-9", "a vote is below 0")]
+)
+def test_a_vote_that_is_none_is_named(fer2013, tmp_path, vote, reason):
     lines = fer2013[1].read_text().splitlines()
-    lines[2] = lines[2].replace(",9,", ",nine,")
+    lines[2] = lines[2].replace(",9,", f",{vote},")
     path = tmp_path / "fer2013new.csv"
     path.write_text("\n".join(lines) + "\n")
-    with pytest.raises(DataError, match="row 2: a vote is no whole number"):
+    with pytest.raises(DataError, match=f"row 2: {reason}"):
         load_fer2013(fer2013[0], path)
 
 
@@ -196,6 +199,8 @@ def test_a_folder_that_lost_the_halves_of_its_test_faces_says_so(tmp_path, split
     [
         (lambda root: (root / "train" / "bored").mkdir(), "bored is named after no emotion"),
         (lambda root: (root / "test" / "sad" / "x.jpg").write_bytes(b"?"), "x.jpg is no picture"),
+        (lambda root: (root / "test" / "sad" / "x.pgm").write_bytes(b"P5 60000 60000 255 "),
+         "x.pgm is no picture"),
         (lambda root: Image.new("L", (47, 48)).save(root / "train" / "sad" / "x.png"),
          "x.png has 47 × 48 pixels"),
         (lambda root: (root / "train").rename(root / "other"), "train is no folder"),

@@ -20,6 +20,7 @@ def test_measures_of_a_known_table():
     assert figures["ece"] == pytest.approx(0.13)
     right, wrong = 0.12**2 + 6 * 0.02**2, 0.88**2 + 0.98**2 + 5 * 0.02**2
     assert figures["brier"] == pytest.approx((3 * right + wrong) / 4, abs=1e-4)
+    assert figures["nll"] == pytest.approx(-(3 * np.log(0.88) + np.log(0.02)) / 4, abs=1e-4)
     assert figures["sure_coverage"] == 1
     assert figures["confidence_groups"]["disgust"][2] == {
         "from": 0.7, "to": 0.9, "count": 2, "right": 1,

@@ -1,6 +1,7 @@
 """Recipe -> training -> checkpoint -> export -> evaluation, on a few invented faces."""
 
 import dataclasses
+import errno
 import json
 import re
 import signal
@@ -63,21 +64,94 @@ def test_a_loss_that_is_no_number_stops_the_run(recipe, splits, tmp_path, monkey
 
 
 def test_bad_arguments_end_with_one_line(tmp_path, capsys):
-    assert main(["--data", str(tmp_path / "nothing.csv")]) == 2
-    error = capsys.readouterr().err
-    assert error.count("\n") == 1
-    assert "nothing.csv" in error
+    data = ["--data", str(tmp_path / "nothing.csv")]
+    for arguments, reason in ((["--no-votes"], "nothing.csv"), ([], "grown uses FER+ votes")):
+        assert main([*data, *arguments]) == 2
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1
+        assert reason in error
+    with pytest.raises(SystemExit):
+        main([*data, "--threads", "0"])
+    assert "--threads" in capsys.readouterr().err
+
+
+def test_labels_alone_can_be_trained_on(fer2013, tmp_path, monkeypatch):
+    told = []
+
+    def noted(recipe, splits, out, **options):
+        told.append(soft_targets(splits["Training"], recipe))
+
+    monkeypatch.setattr("training.train.train", noted)
+    smoke = str(RECIPES / "smoke.toml")
+    assert main(["--recipe", smoke, "--data", str(fer2013[0]), "--no-votes"]) == 0
+    # 5 % of each target is spread over all classes, and nothing of it is a vote.
+    assert told[0].max(1).values.numpy() == pytest.approx(0.95 + 0.05 / 7)
+
+
+def test_a_run_from_an_export_tells_of_the_votes_that_taught_it(continuing, exported, splits):
+    labels_alone = dataclasses.replace(continuing, ferplus_weight=0.0)
+    run = Run(labels_alone, torch.device("cpu"))
+    assert not run.votes
+    run.start_from(exported[0], torch.from_numpy(splits["Training"].images))
+    assert run.votes
 
 
 def test_the_exported_file_answers_like_the_trained_network(exported, trained, splits):
     path, metadata = exported
-    network = export.with_stored_weights(export.load_averaged(trained / "best.pt")[0])
+    network, _ = export.load_averaged(trained / "best.pt")
     with torch.no_grad():
         logits = network(splits["PrivateTest"].inputs()) / metadata["temperature"]
     served = EmotionClassifier(path).predict(
         evaluate.faces_of(splits["PrivateTest"]), mirrored=False
     )
-    assert np.abs(served - logits.softmax(1).numpy()).max() < export.PARITY
+    assert 0 < metadata["weights"]["parity"] < export.PARITY
+    # The file's kernels are rounded to float16, which the parity is measured without.
+    assert np.abs(served - logits.softmax(1).numpy()).max() < 0.01
+
+
+def spoil_folding(stages):
+    stages[2][0][1][:] += 0.05
+    return stages
+
+
+def spoil_with_nan(stages):
+    stages[0][0][0][0] = np.nan
+    return stages
+
+
+@pytest.mark.parametrize("spoil", [spoil_folding, spoil_with_nan])
+def test_a_file_that_computes_something_else_is_not_exported(
+    trained, splits, tmp_path, monkeypatch, spoil
+):
+    fold = export.fold
+    monkeypatch.setattr(export, "fold", lambda network: spoil(fold(network)))
+    with pytest.raises(export.ExportError, match="torch and ONNX Runtime differ by"):
+        export.export(trained / "best.pt", splits, tmp_path / "network.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_is_full_leaves_what_was_there(exported, trained, splits, monkeypatch):
+    path, _ = exported
+    before = {each: each.read_bytes() for each in path.parent.iterdir()}
+    copy = export.shutil.copyfile
+
+    def full(source, target):
+        if source.suffix == ".json":
+            raise OSError(errno.ENOSPC, "No space left on device", str(target))
+        return copy(source, target)
+
+    monkeypatch.setattr(export.shutil, "copyfile", full)
+    with pytest.raises(OSError, match="No space left"):
+        export.export(trained / "best.pt", splits, path, "float16")
+    assert {each: each.read_bytes() for each in path.parent.iterdir()} == before
+
+
+def test_a_damaged_neighbour_is_named(tmp_path):
+    out = tmp_path / "network.onnx"
+    for content in ("{", "[]", "{}"):
+        out.with_suffix(".json").write_text(content)
+        with pytest.raises(export.ExportError, match=r"network\.json is damaged"):
+            export.next_version(out)
 
 
 def test_stored_kernels_are_the_trained_ones_to_float16(exported, trained):
