@@ -63,14 +63,15 @@ REPRODUCE = """
 ## Reproduce
 
     python -m training.train --recipe training/recipes/{recipe}.toml{start} \\
-        --data fer2013.csv --votes fer2013new.csv
+        --data fer2013.csv {votes}
     python -m training.export --checkpoint var/training/best.pt --data fer2013.csv
     python -m training.evaluate --report mlcore/models/report \\
         --data fer2013.csv --votes fer2013new.csv
     python -m training.card
 
-The figures above come from the last three. `evaluate` and `card` repeat them from the file itself;
-only the temperature, the threshold and the cost of integers need the checkpoint.
+The last three wrote every figure above. `evaluate` repeats those of PrivateTest, and with
+`--split PublicTest` those of PublicTest, from the file itself; only the temperature, the threshold
+and what integers cost need the checkpoint.
 
 ## Licence
 
@@ -186,8 +187,10 @@ def _training(training: dict) -> str:
             f"Recipe: [`{path}`](../../{path}), {training['epochs']} epochs to the chosen one."
         )
     if training.get("started_from"):
-        lines.append(f"It went on from the network `{training['started_from']}`, which")
-        lines.append("[HISTORY.md](../../training/HISTORY.md) says where to find.")
+        lines.append(f"It went on from the network `{training['started_from']}`:")
+        lines.append(
+            "[HISTORY.md](../../training/HISTORY.md) names the commits of earlier networks."
+        )
     lines.append("Normalisations are folded into the kernels.")
     return "\n".join(lines) + "\n"
 
@@ -365,22 +368,25 @@ def _failures(private: dict, report: dict | None) -> str:
 def _reproduce(training: dict) -> str:
     start = training.get("started_from", "").split(",")[0]
     return REPRODUCE.format(
-        recipe=training.get("recipe", "grown"), start=f" --start {start}" if start else ""
+        recipe=training.get("recipe", "grown"),
+        start=f" --start {start}" if start else "",
+        votes="--no-votes" if training.get("ferplus_weight") == 0 else "--votes fer2013new.csv",
     )
 
 
-def write_card(model_path: Path) -> Path:
+def write_card(model_path: Path, report_folder: Path | None = None) -> Path:
     """Write the card beside a model and return its path; needs the JSON file there.
 
-    Raises CardError where that, or the report, is missing or damaged, or there is no room.
+    A report is told of where one lies in ``report_folder``, by default the one beside the model.
+    Raises CardError where a file is missing or damaged, or there is no room.
     """
-    measured = model_path.parent / REPORT / "report.json"
+    measured = (report_folder or model_path.parent / REPORT) / "report.json"
     card = model_path.parent / CARD
     try:
         metadata = json.loads(model_path.with_suffix(".json").read_text(encoding="utf-8"))
         report = json.loads(measured.read_text(encoding="utf-8")) if measured.exists() else None
         card.write_text(render(metadata, report), encoding="utf-8")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError) as error:
         raise CardError(f"no card of {model_path}: {error!r}") from error
     return card
 

@@ -268,7 +268,7 @@ def label_given_votes(split: Split) -> np.ndarray:
     itself, translates one habit into the other, so that the votes add knowledge without a bias.
     """
     if split.votes is None:
-        raise DataError("this recipe uses FER+ votes, but no votes file was given")
+        raise DataError("these faces have no FER+ votes")
     shares = split.votes / split.votes.sum(1, keepdims=True).clip(1)
     features = torch.from_numpy(np.hstack([shares, np.sqrt(shares)]))
     target = torch.from_numpy(split.labels)

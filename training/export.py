@@ -27,7 +27,7 @@ from mlcore.errors import MLCoreError
 from mlcore.labels import LABELS
 from mlcore.model_info import MODEL_PATH
 from mlcore.preprocessing import INPUT_SIZE
-from training.card import CardError, write_card
+from training.card import REPORT, CardError, write_card
 from training.checkpoint import CheckpointError, read_checkpoint, reading
 from training.data import DataError, Split, load_fer2013
 from training.evaluate import faces_of, report
@@ -44,8 +44,11 @@ WEIGHTS = ("int8", "float16")
 
 WITH_VOTES = "with FER+ votes"
 
-STATE = ("recipe", "epoch", "votes", "started_from")
+STATE = ("recipe", "epoch", "votes", "ferplus_weight", "started_from")
 """What an export tells of its checkpoint."""
+
+STORED_PARITY = 0.01
+"""How far probabilities may move where kernels are rounded to float16."""
 
 MOST_LOST = 0.003
 """How much of the share of right answers integers may cost on PublicTest, or they are not used."""
@@ -72,7 +75,8 @@ def load_averaged(path: Path) -> tuple[EmotionVGG, dict]:
             if name.startswith("module.")
         }
         network.load_state_dict(weights)
-        state = {"votes": True, "started_from": "", **state}
+        settings = json.loads(state.get("settings", "{}"))
+        state = {"votes": True, "started_from": "", "ferplus_weight": None, **settings, **state}
         return network.eval(), {key: state[key] for key in STATE}
 
 
@@ -230,8 +234,8 @@ def export(
 
     ``weights`` is how kernels are stored, one of WEIGHTS; by default as int8 where that costs at
     most MOST_LOST. The metadata as JSON and the model card come to lie beside the file. Raises
-    ExportError where the folded network in float32 and torch differ by more than PARITY, and
-    CheckpointError; nothing is written then.
+    ExportError where torch and the folded network differ by more than PARITY in float32, or by
+    more than STORED_PARITY in float16, CardError and CheckpointError; nothing is written then.
     """
     network, state = load_averaged(checkpoint)
     votes = f", {WITH_VOTES} as soft targets" if state["votes"] else ""
@@ -247,6 +251,7 @@ def export(
         "training": {
             "recipe": state["recipe"],
             "epochs": state["epoch"],
+            "ferplus_weight": state["ferplus_weight"],
             "started_from": state["started_from"],
         },
         "code_revision": code_revision(),
@@ -257,17 +262,21 @@ def export(
         draft = Path(folder) / out.name
         whole = build(fold(network), network.classifier, narrow=False)
         label(whole, draft, metadata)
-        metadata["weights"]["parity"] = _parity(EmotionClassifier(draft), network, splits)
-        model = build(fold(network), network.classifier)
+        metadata["weights"]["parity"] = _parity(draft, network, splits, PARITY)
+        model = None
         if weights != "float16":
             integers, cost = _in_integers(whole, metadata, splits, draft)
             metadata["weights"]["as_integers"] = cost
             if weights == "int8" or cost["accuracy_lost"] <= MOST_LOST:
                 model = integers
                 metadata["weights"]["stored"] = "int8"
+        if model is None:
+            model = build(fold(network), network.classifier)
+            label(model, draft, metadata)
+            _parity(draft, network, splits, STORED_PARITY)
         _calibrate_and_measure(model, metadata, splits, draft)
-        _move((draft, draft.with_suffix(".json")), out.parent)
-    write_card(out)
+        card = write_card(draft, out.parent / REPORT)
+        _move((draft, draft.with_suffix(".json"), card), out.parent)
     return metadata
 
 
@@ -285,18 +294,18 @@ def _move(files: tuple[Path, ...], folder: Path) -> None:
             copy.unlink(missing_ok=True)
 
 
-def _parity(classifier: EmotionClassifier, network: EmotionVGG, splits: dict[str, Split]) -> float:
+def _parity(path: Path, network: EmotionVGG, splits: dict[str, Split], most: float) -> float:
     """Return the largest difference between a file's probabilities and the trained network's.
 
-    Raises ExportError where it is above PARITY, or no number.
+    Raises ExportError where it is above ``most``, or no number.
     """
     public = splits["PublicTest"]
     inputs = public.inputs()[:PARITY_FACES]
     with torch.no_grad():
         expected = torch.cat([network(part).softmax(1) for part in inputs.split(256)]).numpy()
-    served = classifier.predict(faces_of(public)[:PARITY_FACES], mirrored=False)
+    served = EmotionClassifier(path).predict(faces_of(public)[:PARITY_FACES], mirrored=False)
     difference = float(np.abs(served - expected).max())
-    if not difference <= PARITY:
+    if not difference <= most:
         raise ExportError(f"torch and ONNX Runtime differ by {difference:.2g}")
     return difference
 

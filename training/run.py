@@ -1,7 +1,8 @@
 """The state of a training run, and one step, one pass and one measurement of it."""
 
+import contextlib
 import hashlib
-import sys
+import os
 import time
 from pathlib import Path
 
@@ -33,7 +34,9 @@ class StopSignal:
         if self.number:
             raise KeyboardInterrupt
         self.number = number
-        print("\nstopping after this step; once more stops at once", file=sys.stderr, flush=True)
+        # Printing could fail here, where the terminal is gone, and take the step with it.
+        with contextlib.suppress(OSError):
+            os.write(2, b"\nstopping after this step; once more stops at once\n")
 
 
 def soft_targets(split: Split, recipe: Recipe) -> torch.Tensor:
@@ -45,11 +48,13 @@ def soft_targets(split: Split, recipe: Recipe) -> torch.Tensor:
     return torch.from_numpy(targets)
 
 
-def digest_of(split: Split) -> str:
-    """Return what tells whether another split has the same faces, labels and votes in one order."""
+def digest_of(split: Split, recipe: Recipe) -> str:
+    """Return what tells whether a recipe makes the same of another split: the digest of its faces,
+    labels and, where they count, votes."""
+    votes = [split.votes] if recipe.ferplus_weight else []
     digest = hashlib.sha256()
-    for part in (split.images, split.labels, split.votes):
-        digest.update(b"none" if part is None else np.ascontiguousarray(part).data)
+    for part in (split.images, split.labels, *votes):
+        digest.update(np.ascontiguousarray(part).data)
     return digest.hexdigest()
 
 
@@ -118,7 +123,9 @@ class Run:
     of these answers; in a run from random weights they are the targets.
     """
 
-    def __init__(self, recipe: Recipe, device: torch.device, narrow: bool = False) -> None:
+    def __init__(
+        self, recipe: Recipe, device: torch.device, narrow: bool = False, data: str = ""
+    ) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe, self.device, self.narrow = recipe, device, narrow
         self.generator = torch.Generator(device).manual_seed(recipe.seed)
@@ -126,7 +133,7 @@ class Run:
         self.order: torch.Tensor | None = None
         self.step, self.losses = 0, []
         self.best = 0.0
-        self.started_from, self.votes, self.data = "", bool(recipe.ferplus_weight), ""
+        self.started_from, self.votes, self.data = "", bool(recipe.ferplus_weight), data
         self.ensemble: torch.Tensor | None = None
         self.adopt(EmotionVGG(recipe.stages[0].depth).to(device))
 
@@ -243,7 +250,8 @@ class Run:
         batch = self.recipe.batch_size
         with torch.random.fork_rng():
             trial = Run(self.recipe, self.device, self.narrow)
-            trial.adopt(EmotionVGG(self.model.depth).to(self.device))
+            stage, _ = self.recipe.stage_at(self.position)
+            trial.adopt(EmotionVGG(stage.depth).to(self.device))
             trial.train_step(faces[:batch], targets[:batch], self.position)
             started = time.monotonic()
             for _ in range(SPEED_STEPS):

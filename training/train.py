@@ -68,12 +68,14 @@ def train(
     if len(faces) < recipe.batch_size:
         raise RecipeError(f"{len(faces)} faces are no batch of {recipe.batch_size}")
 
-    run = Run(recipe, device, narrow_arithmetic_pays(device))
-    run.data = digest_of(splits["Training"])
+    data = digest_of(splits["Training"], recipe)
+    run = Run(recipe, device, narrow_arithmetic_pays(device), data)
     if last.exists():
         run.load(last)
     elif resume:
         print(f"{last} is not there: beginning anew", file=sys.stderr)
+    if run.ensemble is not None and len(run.ensemble) != len(faces):
+        raise CheckpointError(f"{last} was trained on {len(run.ensemble)} faces, not {len(faces)}")
     if narrow is not None:
         run.narrow = narrow
     looked_at = len(check_inputs) + min(len(faces), STATISTICS_FACES)
@@ -82,11 +84,10 @@ def train(
         if recipe.ensemble_weight:
             print(f"asking {start} about {len(faces)} faces", file=sys.stderr, flush=True)
         run.start_from(start, faces)
-    if run.position < recipe.epochs:
+    if hours is not None and run.position < recipe.epochs:
         stage, _ = recipe.stage_at(run.position)
         schedule.measured_step(stage, run.step_seconds(faces, targets))
-        if hours is not None:
-            schedule.check(run.position)
+        schedule.check(run.position)
 
     while run.position < recipe.epochs:
         started = time.monotonic()
@@ -132,8 +133,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Train the network on FER2013.")
     parser.add_argument("--recipe", type=Path, default=Path("training/recipes/grown.toml"))
     parser.add_argument("--data", type=Path, required=True, help="fer2013.csv, .csv.gz or a folder")
-    parser.add_argument("--votes", type=Path, help="fer2013new.csv of FER+")
-    parser.add_argument(
+    votes = parser.add_mutually_exclusive_group()
+    votes.add_argument("--votes", type=Path, help="fer2013new.csv of FER+")
+    votes.add_argument(
         "--no-votes", action="store_true", help="train on the labels alone, whatever the recipe"
     )
     parser.add_argument("--out", type=Path, default=Path("var/training"))

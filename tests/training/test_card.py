@@ -1,13 +1,16 @@
 """The model card says what was measured, and nothing else."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from mlcore.labels import LABELS
 from mlcore.model_info import MODEL_PATH
+from training import card as training_card
 from training.card import CARD, REPORT, main, render, write_card
 
+HISTORY = Path(training_card.__file__).parent / "HISTORY.md"
 METADATA = json.loads(MODEL_PATH.with_suffix(".json").read_text())
 MEASURED = MODEL_PATH.parent / REPORT / "report.json"
 
@@ -32,6 +35,13 @@ def test_the_committed_report_was_measured_on_the_committed_network():
     assert report["model"]["sha256"] == METADATA["sha256"]
     figures = METADATA["metrics"]["PrivateTest"]
     assert report["served"]["confusion"] == figures["confusion"]
+
+
+def test_the_history_names_the_committed_network_and_what_it_began_with():
+    history = HISTORY.read_text()
+    assert f"| {METADATA['sha256'][:12]}… |" in history
+    start = METADATA["training"]["started_from"].removeprefix("vgg19-fer2013.onnx, SHA-256 ")
+    assert f"| {start} |" in history
 
 
 def report_of(metadata):
@@ -85,6 +95,9 @@ def test_a_report_of_another_file_is_left_out():
 def test_the_recipe_and_the_start_are_named():
     training = {"recipe": "continued", "epochs": 14, "started_from": "old.onnx"}
     card = render({**METADATA, "training": training}, None)
+    assert "--data fer2013.csv --votes fer2013new.csv" in card
+    labels_alone = render({**METADATA, "training": {**training, "ferplus_weight": 0.0}}, None)
+    assert "--data fer2013.csv --no-votes" in labels_alone
     assert "training/recipes/continued.toml`](../../training/recipes/continued.toml), 14" in card
     assert "`old.onnx`" in card
 

@@ -65,13 +65,16 @@ def test_answers_stay_close_to_those_of_the_trained_network(exported, network, s
     assert 0 < difference.mean() < 0.5 * trained.std(axis=0).mean()
 
 
-def test_what_integers_cost_is_told(exported, checkpoint, splits, tmp_path):
+def test_what_integers_cost_is_told(exported, checkpoint, network, splits, tmp_path):
     path, metadata = exported
     plain = tmp_path / "network.onnx"
     export.export(checkpoint, splits, plain, "float16")
+    whole = tmp_path / "whole.onnx"
+    in_full = export.build(export.fold(network), network.classifier, narrow=False)
+    export.label(in_full, whole, metadata)
     public = splits["PublicTest"]
     before, after = (
-        EmotionClassifier(each).logits(faces_of(public)).argmax(1) for each in (plain, path)
+        EmotionClassifier(each).logits(faces_of(public)).argmax(1) for each in (whole, path)
     )
     cost = metadata["weights"]["as_integers"]
     right = [(answers == public.labels).mean() for answers in (before, after)]

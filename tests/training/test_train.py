@@ -15,7 +15,7 @@ from training.checkpoint import CheckpointError, read_checkpoint, write_checkpoi
 from training.data import Split
 from training.model import EmotionVGG
 from training.recipe import RecipeError, load_recipe
-from training.run import Run, StopSignal, narrow_arithmetic_pays
+from training.run import Run, StopSignal, digest_of, narrow_arithmetic_pays
 from training.train import Stopped, main, train
 
 RECIPES = Path(training_train.__file__).parent / "recipes"
@@ -129,10 +129,30 @@ def test_a_run_is_not_resumed_with_other_faces(recipe, splits, whole, tmp_path):
         train(plain, {**splits, "Training": voteless}, tmp_path, resume=True)
 
 
-def test_a_run_goes_on_in_the_precision_it_began_with(recipe, whole, monkeypatch):
+def test_a_checkpoint_without_a_digest_is_not_resumed_with_fewer_faces(
+    recipe, splits, whole, tmp_path
+):
     state = read_checkpoint(whole / "last.pt")
-    run = Run(recipe, torch.device("cpu"), narrow=not state["narrow"])
-    run.data = state["data"]
+    old = {key: value for key, value in state.items() if key not in ("data", "narrow")}
+    torch.save(old, tmp_path / "last.pt")
+    training = splits["Training"]
+    fewer = Split(training.images[:64], training.labels[:64], training.votes[:64])
+    with pytest.raises(CheckpointError, match="was trained on 96 faces, not 64"):
+        train(recipe, {**splits, "Training": fewer}, tmp_path, resume=True)
+    assert train(recipe, splits, tmp_path, resume=True).epoch == 3
+
+
+def test_votes_belong_to_the_data_only_where_they_count(recipe, splits):
+    training = splits["Training"]
+    turned = dataclasses.replace(training, votes=np.roll(training.votes, 1, axis=0))
+    plain = dataclasses.replace(recipe, ferplus_weight=0.0)
+    assert digest_of(training, recipe) != digest_of(turned, recipe)
+    assert digest_of(training, plain) == digest_of(turned, plain)
+
+
+def test_a_run_goes_on_in_the_precision_it_began_with(recipe, whole):
+    state = read_checkpoint(whole / "last.pt")
+    run = Run(recipe, torch.device("cpu"), not state["narrow"], state["data"])
     run.load(whole / "last.pt")
     assert run.narrow is state["narrow"]
 
