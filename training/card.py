@@ -15,6 +15,7 @@ from mlcore.model_info import MODEL_PATH
 
 CARD, REPORT = "MODEL_CARD.md", "report"
 MOST_FREQUENT = 5
+FLOAT16 = "stored as float16, computed in float32"
 
 HEAD = """\
 # {name}
@@ -153,14 +154,14 @@ def _identity(metadata: dict) -> str:
 
 
 def _kernels(weights: dict) -> str:
+    cost = weights.get("as_integers")
+    if cost is None:
+        return FLOAT16
+    change = f"{-100 * cost['accuracy_lost']:+z.2f}".replace("-", "−")
+    change += f" points on PublicTest, {percent(cost['same_answers'])} of the answers unchanged"
     if weights["stored"] == "float16":
-        return "stored as float16, computed in float32"
-    cost = weights["as_integers"]
-    change = f"{-100 * cost['accuracy_lost']:+z.1f}".replace("-", "−")
-    return (
-        f"integers from −64 to 64 with a scale for each channel ({change} points on PublicTest "
-        f"against float32, {percent(cost['same_answers'])} of the answers unchanged)"
-    )
+        return f"{FLOAT16} (integers would mean {change})"
+    return f"integers from −64 to 64 with a scale for each channel (against float32: {change})"
 
 
 def _copies(private: dict, public: dict, report: dict | None) -> str:

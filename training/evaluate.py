@@ -178,7 +178,7 @@ def main(arguments: list[str] | None = None) -> int:
         type=Path,
         metavar="FOLDER",
         help="measure everything (several views, FER+ votes, bad pictures, whole photos) and write "
-        "report.json and figures here; five minutes on two cores",
+        "report.json and figures here; nine minutes on two cores",
     )
     parser.add_argument(
         "--sample",

@@ -42,15 +42,12 @@ def test_the_file_names_its_measured_accuracy_and_is_small_enough(shipped):
     assert figures["accuracy"] == pytest.approx(right / 3589, abs=1e-4)
     low, high = figures["accuracy_interval"]
     assert low < figures["accuracy"] < high
-    assert MODEL_PATH.stat().st_size <= 21_000_000
+    assert MODEL_PATH.stat().st_size <= 45_000_000
 
 
 def test_its_answers_are_the_same_on_every_processor():
-    """On x86 without VNNI, sums of integers that saturate would show here.
-
-    They move logits by halves and more. Another release of the runtime may round a value between
-    two layers to the neighbouring integer, which moves them by hundredths.
-    """
+    """Narrow arithmetic of some machine, or sums of integers that saturate on x86 without VNNI,
+    would show here; that another runtime adds in another order is within the tolerance."""
     known = json.loads(shipped_logits.PATH.read_text())
     here = shipped_logits.shipped_logits()
     assert here["sha256"] == known["sha256"], shipped_logits.__doc__

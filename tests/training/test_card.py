@@ -64,12 +64,16 @@ def report_of(metadata):
 
 
 @pytest.mark.parametrize(
-    ("lost", "told"), [(0.0012, "−0.1 points"), (-0.002, "+0.2 points"), (0.0004, "+0.0 points")]
+    ("lost", "told"),
+    [(0.0012, "−0.12 points"), (-0.002, "+0.20 points"), (0.00004, "+0.00 points")],
 )
-def test_what_integers_change_is_told_with_its_sign(lost, told):
+@pytest.mark.parametrize(
+    ("stored", "words"), [("int8", "(against float32: "), ("float16", "(integers would mean ")]
+)
+def test_what_integers_change_is_told_with_its_sign(lost, told, stored, words):
     cost = {"accuracy_lost": lost, "same_answers": 0.95}
-    weights = {"stored": "int8", "parity": 1e-6, "as_integers": cost}
-    assert f"({told} on PublicTest" in render({**METADATA, "weights": weights}, None)
+    weights = {"stored": stored, "parity": 1e-6, "as_integers": cost}
+    assert f"{words}{told} on PublicTest, 95.0 %" in render({**METADATA, "weights": weights}, None)
 
 
 def test_a_report_of_the_same_file_is_told():
