@@ -260,20 +260,19 @@ def export(
     }
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / out.name
-        whole = build(fold(network), network.classifier, narrow=False)
+        stages, told = fold(network), metadata["weights"]
+        expected = _trained_answers(network, splits)
+        whole = build(stages, network.classifier, narrow=False)
         label(whole, draft, metadata)
-        metadata["weights"]["parity"] = _parity(draft, network, splits, PARITY)
-        model = None
+        told["parity"] = _parity(draft, expected, splits, PARITY)
         if weights != "float16":
-            integers, cost = _in_integers(whole, metadata, splits, draft)
-            metadata["weights"]["as_integers"] = cost
-            if weights == "int8" or cost["accuracy_lost"] <= MOST_LOST:
-                model = integers
-                metadata["weights"]["stored"] = "int8"
-        if model is None:
-            model = build(fold(network), network.classifier)
+            model, told["as_integers"] = _in_integers(whole, metadata, splits, draft)
+            if weights == "int8" or told["as_integers"]["accuracy_lost"] <= MOST_LOST:
+                told["stored"] = "int8"
+        if told["stored"] == "float16":
+            model = build(stages, network.classifier)
             label(model, draft, metadata)
-            _parity(draft, network, splits, STORED_PARITY)
+            _parity(draft, expected, splits, STORED_PARITY)
         _calibrate_and_measure(model, metadata, splits, draft)
         card = write_card(draft, out.parent / REPORT)
         _move((draft, draft.with_suffix(".json"), card), out.parent)
@@ -294,16 +293,20 @@ def _move(files: tuple[Path, ...], folder: Path) -> None:
             copy.unlink(missing_ok=True)
 
 
-def _parity(path: Path, network: EmotionVGG, splits: dict[str, Split], most: float) -> float:
-    """Return the largest difference between a file's probabilities and the trained network's.
+@torch.no_grad()
+def _trained_answers(network: EmotionVGG, splits: dict[str, Split]) -> np.ndarray:
+    """Return torch's (N, 7) probabilities for up to PARITY_FACES faces of PublicTest."""
+    inputs = splits["PublicTest"].inputs()[:PARITY_FACES]
+    return torch.cat([network(part).softmax(1) for part in inputs.split(256)]).numpy()
+
+
+def _parity(path: Path, expected: np.ndarray, splits: dict[str, Split], most: float) -> float:
+    """Return the largest difference between a file's probabilities and ``_trained_answers``.
 
     Raises ExportError where it is above ``most``, or no number.
     """
-    public = splits["PublicTest"]
-    inputs = public.inputs()[:PARITY_FACES]
-    with torch.no_grad():
-        expected = torch.cat([network(part).softmax(1) for part in inputs.split(256)]).numpy()
-    served = EmotionClassifier(path).predict(faces_of(public)[:PARITY_FACES], mirrored=False)
+    faces = faces_of(splits["PublicTest"])[:PARITY_FACES]
+    served = EmotionClassifier(path).predict(faces, mirrored=False)
     difference = float(np.abs(served - expected).max())
     if not difference <= most:
         raise ExportError(f"torch and ONNX Runtime differ by {difference:.2g}")

@@ -35,7 +35,7 @@ class UserThrottle(_Reporting, UserRateThrottle):
 
 
 class DrawingThrottle(_Reporting, UserRateThrottle):
-    """Each drawing takes a worker about a second."""
+    """Each drawing takes a worker a second or two."""
 
     scope = "drawings"
 

@@ -329,7 +329,7 @@ class PredictionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Generi
     def explanation(self, request, pk):
         """384 x 384 pixels of the face. Warm colour marks what the answer rests on: where a grey
         patch makes it less probable; cold colour what speaks against it. It is drawn when it is
-        first asked for, which takes about a second; without `Prefer` you wait up to 10."""
+        first asked for, which takes a second or two; without `Prefer` you wait up to 10."""
         prediction = self.get_object()
         if prediction.status != Status.SUCCEEDED:
             raise services.NotAllowed("not_finished", "There is no answer to explain.")

@@ -62,7 +62,7 @@ def look_at(request: HttpRequest, face: Face) -> Look:
 
 
 def _may_ask(request: HttpRequest) -> bool:
-    """Pages and API share one limit: each drawing takes a worker about a second."""
+    """Pages and API share one limit: each drawing takes a worker a second or two."""
     asked = Request(request)
     asked.user = request.user
     return DrawingThrottle().allow_request(asked, None)

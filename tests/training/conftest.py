@@ -6,6 +6,7 @@ import gzip
 import numpy as np
 import pytest
 import torch
+from skimage import data
 
 from training.data import VOTE_COLUMNS, VOTES, load_fer2013
 
@@ -53,3 +54,11 @@ def fer2013(tmp_path_factory):
 @pytest.fixture(scope="session")
 def splits(fer2013):
     return load_fer2013(*fer2013)
+
+
+@pytest.fixture(scope="session")
+def people():
+    """Return (60, 48, 48) uint8 faces of different people, from scikit-image's cut-outs."""
+    small = data.lfw_subset()[:60]
+    enlarged = np.kron(small, np.ones((2, 2)))[:, 1:49, 1:49]
+    return (enlarged * 180 + 20).astype(np.uint8)
