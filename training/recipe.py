@@ -34,7 +34,8 @@ class Stage:
     """Some epochs of one network depth at one resolution; see ``recipes/grown.toml``.
 
     ``learning_rate`` is that at the start and at the end, half a cosine apart, or one number that
-    stays; ``decay`` lowers it in steps besides.
+    stays; ``decay`` lowers it in steps besides. ``sharpness`` is how far the weights are moved up
+    the gradient before the gradient that counts is taken (see ``run.Run``), 0 for no such move.
     """
 
     depth: str
@@ -43,7 +44,13 @@ class Stage:
     learning_rate: tuple[float, float]
     warmup_epochs: float = 0.0
     decay: StepDecay | None = None
+    sharpness: float = 0.0
     augmentation: Augmentation = field(default_factory=Augmentation)
+
+    @property
+    def gradients(self) -> int:
+        """How many gradients a step takes."""
+        return 2 if self.sharpness else 1
 
     def rate(self, epochs_done: float) -> float:
         """Return the learning rate at a point of the stage, after a linear warm-up."""
@@ -176,6 +183,7 @@ def _stage(values: dict, place: str) -> Stage:
         (min(stage.learning_rate) >= 0, "learning_rate at least 0"),
         (0 <= stage.augmentation.erasing <= 1, "erasing from 0 to 1"),
         (0 <= stage.augmentation.blur <= 1, "blur from 0 to 1"),
+        (0 <= stage.sharpness < math.inf, "sharpness at least 0"),
         (stage.decay is None or stage.decay.every > 0, "decay.every above 0"),
     ):  # fmt: skip
         if not holds:

@@ -24,7 +24,7 @@ class Schedule:
         self, recipe: Recipe, trained: int, looked_at: int, hours: float | None = None
     ) -> None:
         self.recipe = recipe
-        self._images = trained + looked_at * FORWARD_SHARE
+        self._trained, self._looked_at = trained, looked_at
         self._deadline = None if hours is None else time.monotonic() + hours * 3600
         self._speed: float | None = None
 
@@ -34,14 +34,19 @@ class Schedule:
 
     def measured_step(self, stage: Stage, seconds: float) -> None:
         """Learn from the time that one training step took."""
-        self._speed = self.recipe.batch_size * work(stage.depth, stage.size) / seconds
+        images = stage.gradients * self.recipe.batch_size
+        self._speed = images * work(stage.depth, stage.size) / seconds
 
     def measured_pass(self, stage: Stage, seconds: float) -> None:
         """Learn from the time that a whole pass took, with all that belongs to it."""
-        self._speed = self._images * work(stage.depth, stage.size) / seconds
+        self._speed = self._pass_work(stage) / seconds
+
+    def _pass_work(self, stage: Stage) -> float:
+        images = stage.gradients * self._trained + self._looked_at * FORWARD_SHARE
+        return images * work(stage.depth, stage.size)
 
     def _pass_seconds(self, stage: Stage) -> float:
-        return self._images * work(stage.depth, stage.size) / self._speed
+        return self._pass_work(stage) / self._speed
 
     def _passes(self, position: float) -> list[tuple[Stage, float, int]]:
         """Return the stages that are left, their epochs, and the passes that they get."""

@@ -9,7 +9,8 @@ from training import schedule
 from training.recipe import RecipeError, load_recipe
 from training.schedule import Schedule, duration
 
-RECIPE = load_recipe(Path(training.__file__).parent / "recipes" / "grown.toml")
+RECIPES = Path(training.__file__).parent / "recipes"
+RECIPE = load_recipe(RECIPES / "grown.toml")
 PASS = {("vgg11", 36): 120.0, ("vgg11", 44): 180.0, ("vgg19", 44): 480.0}
 """Seconds that a pass takes on the invented machine."""
 
@@ -83,3 +84,17 @@ def test_the_time_left_is_that_of_the_passes_left(clock):
 def test_durations_are_words():
     assert [duration(s) for s in (None, 12, 90, 3660)] == ["unknown time", "12 s", "2 min",
                                                            "1 h 1 min"]  # fmt: skip
+
+
+def test_a_pass_with_two_gradients_a_step_is_reckoned_as_nearly_twice_as_long(clock):
+    recipe = load_recipe(RECIPES / "flattened.toml")
+    first, second = recipe.stages
+    assert (first.gradients, second.gradients, first.size) == (1, 2, second.size)
+    plan = Schedule(recipe, 28709, 3589 + 8192)
+    plan.measured_pass(first, 100.0)
+    of_first, of_both = first.epochs * 100, plan.seconds_left(0.0)
+    assert 1.8 * 100 < (of_both - of_first) / second.epochs < 2 * 100
+    plan.measured_step(second, 2.0)
+    slow = plan.seconds_left(0.0)
+    plan.measured_step(first, 1.0)
+    assert plan.seconds_left(0.0) == slow

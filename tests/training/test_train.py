@@ -1,5 +1,6 @@
 """Stopping, resuming and what goes wrong in between."""
 
+import copy
 import dataclasses
 import resource
 import signal
@@ -244,9 +245,9 @@ def test_the_schedule_ends_in_the_hours_that_are_given(recipe, splits, tmp_path,
     monkeypatch.setattr(Run, "train_step", noted)
     # On this clock a step of the first stage takes a quarter of a second, and all three passes of
     # the recipe more time than is given.
-    run = train(recipe, splits, tmp_path, hours=14 / 3600)
+    run = train(recipe, splits, tmp_path, hours=15 / 3600)
     assert run.position == recipe.epochs
-    assert next(ticks) <= 14
+    assert next(ticks) <= 15
     rows = (tmp_path / "log.csv").read_text().splitlines()[1:]
     assert [row.split(",")[1] for row in rows] == ["vgg11", "vgg13"]
     assert rates[-1] < 0.001
@@ -310,6 +311,53 @@ def test_targets_lean_towards_what_the_network_said_of_the_face_before(recipe, s
     assert label_shares.median() < 0.75
     assert (targets.sum(1) == 1).all()
     assert set(targets.unique().tolist()) == {0, 1}
+
+
+def test_a_sharp_step_takes_the_gradient_of_higher_ground_and_makes_it_from_below(recipe, splits):
+    stage, _ = recipe.stages
+    recipe = dataclasses.replace(
+        recipe,
+        weight_decay=0.0,
+        stages=(
+            dataclasses.replace(
+                stage, sharpness=0.2, warmup_epochs=0.0, learning_rate=(0.01, 0.01)
+            ),
+        ),
+    )
+    run = Run(recipe, torch.device("cpu"))
+    run.model.dropout.p = 0.0
+    other = copy.deepcopy(run.model)
+    faces = torch.from_numpy(splits["Training"].images[:16])
+    targets = torch.eye(7)[splits["Training"].labels[:16]]
+    generator = torch.Generator().manual_seed(recipe.seed)
+    views = recipe.stages[0].augmentation(faces, stage.size, generator)
+    views = views.contiguous(memory_format=torch.channels_last)
+
+    def gradients():
+        other.zero_grad()
+        loss = torch.nn.functional.cross_entropy(other(views), targets)
+        loss.backward()
+        return loss.item(), [p.grad.clone() for p in other.parameters()]
+
+    low, uphill = gradients()
+    length = torch.cat([gradient.flatten() for gradient in uphill]).norm()
+    before = [p.detach().clone() for p in other.parameters()]
+    with torch.no_grad():
+        for p, gradient in zip(other.parameters(), uphill, strict=True):
+            p += 0.2 * gradient / length
+    high, expected = gradients()
+    assert high > low + 0.1
+
+    loss, _ = run.train_step(faces, targets, 0.0)
+    assert loss == pytest.approx(low, rel=1e-4)
+    # The first step of Nesterov's momentum is 1.9 times the gradient.
+    steps = [start - p.detach() for p, start in zip(run.model.parameters(), before, strict=True)]
+    made, wanted, naive = (
+        torch.cat([part.flatten() for part in parts]) for parts in (steps, expected, uphill)
+    )
+    assert torch.nn.functional.cosine_similarity(made, wanted, dim=0) > 0.999
+    assert torch.nn.functional.cosine_similarity(made, naive, dim=0) < 0.95
+    assert made.norm().item() == pytest.approx(0.01 * 1.9 * wanted.norm().item(), rel=0.01)
 
 
 def test_without_averaging_the_average_is_the_network_itself(recipe, splits, tmp_path):
