@@ -161,7 +161,9 @@ def _kernels(weights: dict) -> str:
     change += f" points on PublicTest, {percent(cost['same_answers'])} of the answers unchanged"
     if weights["stored"] == "float16":
         return f"{FLOAT16} (integers would mean {change})"
-    return f"integers from −64 to 64 with a scale for each channel (against float32: {change})"
+    kept = cost.get("in_float16")
+    but = f", those of {' and '.join(kept)} as float16" if kept else ""
+    return f"integers from −64 to 64 with a scale for each channel{but} (against float32: {change})"
 
 
 def _copies(private: dict, public: dict, report: dict | None) -> str:

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,7 @@ from training.data import DataError, Split, load_fer2013
 from training.evaluate import faces_of, report
 from training.metrics import sure_threshold
 from training.model import LAYERS, EmotionVGG, unfold
-from training.quantise import quantise, restored_values
+from training.quantise import quantise, restored_values, sensitive_kernels
 
 OPSET = 17
 SURE_ACCURACY = 0.85
@@ -95,10 +96,14 @@ def fold(network: EmotionVGG) -> list[list[tuple[np.ndarray, np.ndarray]]]:
 
 
 def build(
-    stages: list[list[tuple[np.ndarray, np.ndarray]]], head: nn.Linear, *, narrow: bool = True
+    stages: list[list[tuple[np.ndarray, np.ndarray]]],
+    head: nn.Linear,
+    *,
+    narrow: Collection[str] | None = None,
 ) -> onnx.ModelProto:
-    """Return the network as ONNX, with ``narrow`` kernels stored as float16; arithmetic in float32.
+    """Return the network as ONNX, with arithmetic in float32.
 
+    ``narrow`` are the convolutions whose kernels are stored as float16, by default all.
     ONNX Runtime casts narrow kernels once, while it loads. So the file is half as large, and its
     answers do not depend on which narrow arithmetic a machine has.
     """
@@ -116,7 +121,7 @@ def build(
     for stage_number, stage in enumerate(stages, start=1):
         for number, (kernel, bias) in enumerate(stage, start=1):
             name = f"conv{stage_number}_{number}"
-            if narrow:
+            if narrow is None or name in narrow:
                 stored = constant(f"{name}.float16", kernel.astype(np.float16))
                 weight = node("Cast", [stored], f"{name}.kernel", to=TensorProto.FLOAT)
             else:
@@ -262,11 +267,10 @@ def export(
         draft = Path(folder) / out.name
         stages, told = fold(network), metadata["weights"]
         expected = _trained_answers(network, splits)
-        whole = build(stages, network.classifier, narrow=False)
-        label(whole, draft, metadata)
+        label(build(stages, network.classifier, narrow=()), draft, metadata)
         told["parity"] = _parity(draft, expected, splits, PARITY)
         if weights != "float16":
-            model, told["as_integers"] = _in_integers(whole, metadata, splits, draft)
+            model, told["as_integers"] = _in_integers(network, metadata, splits, draft)
             if weights == "int8" or told["as_integers"]["accuracy_lost"] <= MOST_LOST:
                 told["stored"] = "int8"
         if told["stored"] == "float16":
@@ -314,22 +318,26 @@ def _parity(path: Path, expected: np.ndarray, splits: dict[str, Split], most: fl
 
 
 def _in_integers(
-    whole: onnx.ModelProto, metadata: dict, splits: dict[str, Split], draft: Path
+    network: EmotionVGG, metadata: dict, splits: dict[str, Split], draft: Path
 ) -> tuple[onnx.ModelProto, dict]:
     """Return a network in integers, and what that costs on PublicTest.
 
-    ``whole`` is the network in float32, which lies at ``draft``; that file is overwritten.
-    ``accuracy_lost`` is a share of all answers, ``same_answers`` that of unchanged ones.
+    At ``draft`` lies the network in float32, and what was tried is left there. ``accuracy_lost`` is
+    a share of all answers, ``same_answers`` that of unchanged ones, and ``in_float16`` are the
+    convolutions that stay so.
     """
-    public = splits["PublicTest"]
+    public, known = splits["PublicTest"], faces_of(splits["Training"])
     faces = faces_of(public)
     before = EmotionClassifier(draft).logits(faces).argmax(1)
-    model = quantise(whole, faces_of(splits["Training"]))
+    stages, head = fold(network), network.classifier
+    narrow = sensitive_kernels(build(stages, head, narrow=()), known)
+    model = quantise(build(stages, head, narrow=narrow), known)
     label(model, draft, metadata)
     after = EmotionClassifier(draft).logits(faces).argmax(1)
     lost = (before == public.labels).mean() - (after == public.labels).mean()
     cost = {"accuracy_lost": lost, "same_answers": (before == after).mean()}
-    return model, {name: round(float(share), 4) for name, share in cost.items()}
+    told = {name: round(float(share), 4) for name, share in cost.items()}
+    return model, {**told, "in_float16": narrow}
 
 
 def _calibrate_and_measure(

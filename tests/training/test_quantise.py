@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
 from onnx import helper, numpy_helper
@@ -16,12 +17,12 @@ from training import export
 from training.card import CARD
 from training.evaluate import faces_of
 from training.model import EmotionVGG
-from training.quantise import LARGEST, quantise, restored_values
+from training.quantise import LARGEST, quantise, restored_values, sensitive_kernels
 
 
 @pytest.fixture(scope="module")
 def network(splits):
-    """Return a random network that tells faces apart, with folded biases that are not 0."""
+    """Return a random network that tells faces apart, mildly, with folded biases that are not 0."""
     torch.manual_seed(7)
     network = EmotionVGG("vgg11", dropout=0.0)
     with torch.no_grad():
@@ -29,6 +30,7 @@ def network(splits):
             normalisation.bias.uniform_(-0.2, 0.4)
             normalisation.weight.uniform_(0.7, 1.5)
             normalisation.momentum = 1.0
+        network.classifier.weight *= 0.2
         network(splits["Training"].inputs())
     return network.eval()
 
@@ -71,13 +73,14 @@ def test_what_integers_cost_is_told(exported, checkpoint, network, splits, tmp_p
     plain = tmp_path / "network.onnx"
     export.export(checkpoint, splits, plain, "float16")
     whole = tmp_path / "whole.onnx"
-    in_full = export.build(export.fold(network), network.classifier, narrow=False)
+    in_full = export.build(export.fold(network), network.classifier, narrow=())
     export.label(in_full, whole, metadata)
     public = splits["PublicTest"]
     before, after = (
         EmotionClassifier(each).logits(faces_of(public)).argmax(1) for each in (whole, path)
     )
     cost = metadata["weights"]["as_integers"]
+    assert cost["in_float16"] == []
     right = [(answers == public.labels).mean() for answers in (before, after)]
     assert cost["accuracy_lost"] == pytest.approx(right[0] - right[1], abs=1e-4)
     assert cost["same_answers"] == pytest.approx((before == after).mean(), abs=1e-4)
@@ -104,10 +107,40 @@ def test_values_between_the_layers_are_unsigned_bytes_that_start_at_0(exported):
 
 
 def test_kernels_of_the_shipped_network_are_no_larger_or_no_integers():
-    stored = json.loads(MODEL_PATH.with_suffix(".json").read_text())["weights"]["stored"]
+    told = json.loads(MODEL_PATH.with_suffix(".json").read_text())["weights"]
     kernels = kernels_of(MODEL_PATH)
-    assert len(kernels) == (16 if stored == "int8" else 0)
+    narrow = len(told["as_integers"]["in_float16"])
+    assert len(kernels) == (16 - narrow if told["stored"] == "int8" else 0)
     assert all(np.abs(kernel.astype(int)).max() <= LARGEST for kernel in kernels)
+
+
+def test_a_kernel_that_rounding_would_spoil_stays_float16(network, splits):
+    faces = faces_of(splits["Training"])
+    stages, head = export.fold(network), network.classifier
+    assert sensitive_kernels(export.build(stages, head, narrow=()), faces) == []
+
+    # As in a layer that began as an identity: one large value in each filter, and as much in the
+    # many small ones beside it.
+    (kernel, bias), *rest = stages[3]
+    kernel, rows = kernel.copy(), np.arange(len(kernel))
+    kernel[rows, rows % kernel.shape[1], 1, 1] += 50 * kernel.std()
+    stages[3] = [(kernel, bias), *rest]
+    whole = export.build(stages, head, narrow=())
+    assert sensitive_kernels(whole, faces) == ["conv4_1"]
+
+    spared = quantise(export.build(stages, head, narrow=["conv4_1"]), faces)
+    stored = {c.name: numpy_helper.to_array(c) for c in spared.graph.initializer}
+    assert stored["conv4_1.float16"].dtype == np.float16
+    assert len([name for name in stored if name.endswith(".kernel_quantized")]) == 7
+    restored = restored_values(spared)
+    assert restored.keys() == restored_values(whole).keys()
+    np.testing.assert_allclose(restored["conv4_1.kernel"], kernel, rtol=1e-3, atol=1e-6)
+    inputs = {"input": splits["PublicTest"].inputs().numpy()}
+    before, after, rounded = (
+        onnxruntime.InferenceSession(model.SerializeToString()).run(None, inputs)[0]
+        for model in (whole, spared, quantise(whole, faces))
+    )
+    assert np.abs(after - before).mean() < 0.7 * np.abs(rounded - before).mean()
 
 
 def test_a_network_in_integers_can_be_trained_on(exported, splits):
@@ -127,10 +160,10 @@ def test_a_rate_turns_all_filters_of_a_restored_network_alike(exported, splits):
 
 def test_constants_are_restored_from_every_way_of_storing_them(network, splits):
     stages, head = export.fold(network), network.classifier
-    whole = restored_values(export.build(stages, head, narrow=False))
+    whole = restored_values(export.build(stages, head, narrow=()))
     half = restored_values(export.build(stages, head))
     integers = restored_values(
-        quantise(export.build(stages, head, narrow=False), faces_of(splits["Training"]))
+        quantise(export.build(stages, head, narrow=()), faces_of(splits["Training"]))
     )
     assert whole.keys() == half.keys() == integers.keys()
     assert len(whole) == 2 * 8 + 2
