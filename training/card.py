@@ -162,7 +162,7 @@ def _kernels(weights: dict) -> str:
     if weights["stored"] == "float16":
         return f"{FLOAT16} (integers would mean {change})"
     kept = cost.get("in_float16")
-    but = f", those of {' and '.join(kept)} as float16" if kept else ""
+    but = f", those of {', '.join(kept)} as float16" if kept else ""
     return f"integers from −64 to 64 with a scale for each channel{but} (against float32: {change})"
 
 

@@ -30,7 +30,7 @@ saturate: 2 * 255 * 64 fits, 2 * 255 * 127 does not. So all processors have the 
 CALIBRATION_FACES = 512
 SEED = 2013
 
-MOST_MOVED = 0.015
+MOST_MOVED = 0.003
 """Of a face's probability, what the rounding of one kernel may move to other answers on average."""
 
 

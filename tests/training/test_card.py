@@ -79,7 +79,7 @@ def test_what_integers_change_is_told_with_its_sign(lost, told, stored, words):
 def test_layers_that_are_no_integers_are_named():
     cost = {"accuracy_lost": 0.001, "same_answers": 0.95, "in_float16": ["conv4_3", "conv4_4"]}
     card = render({**METADATA, "weights": {"stored": "int8", "as_integers": cost}}, None)
-    assert "for each channel, those of conv4_3 and conv4_4 as float16 (against float32" in card
+    assert "for each channel, those of conv4_3, conv4_4 as float16 (against float32" in card
 
 
 def test_a_report_of_the_same_file_is_told():
