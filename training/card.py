@@ -159,10 +159,10 @@ def _kernels(weights: dict) -> str:
         return FLOAT16
     change = f"{-100 * cost['accuracy_lost']:+z.2f}".replace("-", "−")
     change += f" points on PublicTest, {percent(cost['same_answers'])} of the answers unchanged"
-    if weights["stored"] == "float16":
-        return f"{FLOAT16} (integers would mean {change})"
     kept = cost.get("in_float16")
     but = f", those of {', '.join(kept)} as float16" if kept else ""
+    if weights["stored"] == "float16":
+        return f"{FLOAT16} (integers{but} would mean {change})"
     return f"integers from −64 to 64 with a scale for each channel{but} (against float32: {change})"
 
 

@@ -1,4 +1,4 @@
-"""Exported networks in integers: half the size of float16, and quicker to answer."""
+"""Exported networks in integers, where kernels bear that: smaller than float16, and quicker."""
 
 import tempfile
 from collections.abc import Sequence
@@ -53,7 +53,7 @@ def sensitive_kernels(model: onnx.ModelProto, faces: Sequence[Image.Image]) -> l
 
     Each kernel of ``model``, all in float32, is rounded alone, and what that changes is measured on
     up to CALIBRATION_FACES of the faces it was trained on: it is named where more than MOST_MOVED
-    of the probability moves. A layer that began as an identity has such a kernel: one large value a
+    of the probability moves. Layers that began as identities have such kernels: one large value a
     filter decides the scale, and small ones beside it, which also matter, become 0.
     """
     batches = list(iter(_Faces(_some(faces)).get_next, None))
@@ -85,9 +85,9 @@ def _probabilities(model: onnx.ModelProto, batches: list[dict]) -> np.ndarray:
 
 
 def quantise(model: onnx.ModelProto, faces: Sequence[Image.Image]) -> onnx.ModelProto:
-    """Return the network with convolutions in integers, the rest of it in float32.
+    """Return the network with those convolutions in integers whose kernels are float32 there.
 
-    Kernels of ``model`` in float32 become integers, those stored as float16 stay; ``faces`` are
+    What ``model`` stores as float16 stays so and is computed in float32, as the rest; ``faces`` are
     those it was trained on, of which up to CALIBRATION_FACES tell the ranges of the values between
     the layers. Kernels are signed bytes with a scale for each output channel (Krishnamoorthi,
     2018), none larger than LARGEST; values between the layers are unsigned bytes. Pairs of

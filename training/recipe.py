@@ -35,7 +35,7 @@ class Stage:
 
     ``learning_rate`` is that at the start and at the end, half a cosine apart, or one number that
     stays; ``decay`` lowers it in steps besides. ``sharpness`` is how far the weights are moved up
-    the gradient before the gradient that counts is taken (see ``run.Run``), 0 for no such move.
+    the gradient before the gradient that counts is taken (``run.Run._climb``), 0 for no such move.
     """
 
     depth: str

@@ -161,10 +161,12 @@ class Run:
         views = views.contiguous(memory_format=torch.channels_last)
         loss, logits = self._measure_gradient(views, targets)
         if stage.sharpness:
-            before = self._climb(stage.sharpness)
+            values = [*self.model.parameters(), *self.model.buffers()]
+            before = [value.detach().clone() for value in values]
+            self._climb(stage.sharpness)
             self._measure_gradient(views, targets)
             with torch.no_grad():
-                torch._foreach_copy_(list(self.model.parameters()), before)
+                torch._foreach_copy_(values, before)
         self.optimiser.step()
         self.average.update_parameters(self.model)
         return loss, logits
@@ -185,20 +187,18 @@ class Run:
         return loss.item(), logits.detach()
 
     @torch.no_grad()
-    def _climb(self, distance: float) -> list[torch.Tensor]:
-        """Move the weights a distance up the gradient; return what they were.
+    def _climb(self, distance: float) -> None:
+        """Move the weights up the gradient, by a distance in the space of all of them.
 
         The gradient taken there is that of sharpness-aware minimisation (Foret et al., 2021). It
         leads to wide minima: a label that only a sharp one could tell from its neighbours, as wrong
         labels are, is not learned by heart. A step takes twice the time.
         """
         weights = list(self.model.parameters())
-        before = [weight.clone() for weight in weights]
         gradients = [weight.grad for weight in weights]
         length = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
         steepest = torch._foreach_mul(gradients, distance / length.clamp(min=1e-12))
         torch._foreach_add_(weights, steepest)
-        return before
 
     def begin_pass(self, faces: torch.Tensor, pass_end: float) -> None:
         """Draw a new order, and grow the network where a stage of another depth begins."""

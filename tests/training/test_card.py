@@ -78,8 +78,12 @@ def test_what_integers_change_is_told_with_its_sign(lost, told, stored, words):
 
 def test_layers_that_are_no_integers_are_named():
     cost = {"accuracy_lost": 0.001, "same_answers": 0.95, "in_float16": ["conv4_3", "conv4_4"]}
-    card = render({**METADATA, "weights": {"stored": "int8", "as_integers": cost}}, None)
-    assert "for each channel, those of conv4_3, conv4_4 as float16 (against float32" in card
+    for stored, words in (
+        ("int8", "for each channel, those of conv4_3, conv4_4 as float16 (against float32: −0.10"),
+        ("float16", "(integers, those of conv4_3, conv4_4 as float16 would mean −0.10"),
+    ):
+        weights = {"stored": stored, "as_integers": cost}
+        assert words in render({**METADATA, "weights": weights}, None)
 
 
 def test_a_report_of_the_same_file_is_told():

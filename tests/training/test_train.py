@@ -340,6 +340,7 @@ def test_a_sharp_step_takes_the_gradient_of_higher_ground_and_makes_it_from_belo
         return loss.item(), [p.grad.clone() for p in other.parameters()]
 
     low, uphill = gradients()
+    statistics = [value.clone() for value in other.buffers()]
     length = torch.cat([gradient.flatten() for gradient in uphill]).norm()
     before = [p.detach().clone() for p in other.parameters()]
     with torch.no_grad():
@@ -350,6 +351,8 @@ def test_a_sharp_step_takes_the_gradient_of_higher_ground_and_makes_it_from_belo
 
     loss, _ = run.train_step(faces, targets, 0.0)
     assert loss == pytest.approx(low, rel=1e-4)
+    for seen, expected_value in zip(run.model.buffers(), statistics, strict=True):
+        assert torch.allclose(seen, expected_value, rtol=1e-4, atol=1e-6)
     # The first step of Nesterov's momentum is 1.9 times the gradient.
     steps = [start - p.detach() for p, start in zip(run.model.parameters(), before, strict=True)]
     made, wanted, naive = (
