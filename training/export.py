@@ -277,7 +277,7 @@ def export(
             model = quantise(build(stages, head, narrow=narrow), faces)
             cost = _cost(model, metadata, splits["PublicTest"], draft)
             told["as_integers"] = {**cost, "in_float16": narrow}
-            if weights == "int8" or told["as_integers"]["accuracy_lost"] <= MOST_LOST:
+            if weights == "int8" or cost["accuracy_lost"] <= MOST_LOST:
                 told["stored"] = "int8"
         if told["stored"] == "float16":
             model = build(stages, head)

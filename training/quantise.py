@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime
+import torch
 from onnx import numpy_helper
 from onnxruntime.quantization import (
     CalibrationDataReader,
@@ -34,18 +35,17 @@ MOST_MOVED = 0.003
 """Of a face's probability, what the rounding of one kernel may move to other answers on average."""
 
 
-class _Faces(CalibrationDataReader):
+class _Batches(CalibrationDataReader):
+    """Up to CALIBRATION_FACES of some faces, as the network takes them in."""
+
     def __init__(self, faces: Sequence[Image.Image]) -> None:
-        self._parts = iter([faces[i : i + BATCH_SIZE] for i in range(0, len(faces), BATCH_SIZE)])
+        chosen = np.random.default_rng(SEED).permutation(len(faces))[:CALIBRATION_FACES]
+        parts = (chosen[i : i + BATCH_SIZE] for i in range(0, len(chosen), BATCH_SIZE))
+        self.inputs = [{"input": preprocess_batch([faces[row] for row in part])} for part in parts]
+        self._left = iter(self.inputs)
 
     def get_next(self) -> dict[str, np.ndarray] | None:
-        part = next(self._parts, None)
-        return None if part is None else {"input": preprocess_batch(part)}
-
-
-def _some(faces: Sequence[Image.Image]) -> list[Image.Image]:
-    chosen = np.random.default_rng(SEED).permutation(len(faces))[:CALIBRATION_FACES]
-    return [faces[row] for row in chosen]
+        return next(self._left, None)
 
 
 def sensitive_kernels(model: onnx.ModelProto, faces: Sequence[Image.Image]) -> list[str]:
@@ -56,7 +56,7 @@ def sensitive_kernels(model: onnx.ModelProto, faces: Sequence[Image.Image]) -> l
     of the probability moves. Layers that began as identities have such kernels: one large value a
     filter decides the scale, and small ones beside it, which also matter, become 0.
     """
-    batches = list(iter(_Faces(_some(faces)).get_next, None))
+    batches = _Batches(faces).inputs
     before = _probabilities(model, batches)
     named = []
     for row, constant in enumerate(model.graph.initializer):
@@ -80,8 +80,7 @@ def _probabilities(model: onnx.ModelProto, batches: list[dict]) -> np.ndarray:
         model.SerializeToString(), providers=["CPUExecutionProvider"]
     )
     logits = np.concatenate([session.run(None, batch)[0] for batch in batches])
-    powers = np.exp(logits - logits.max(1, keepdims=True))
-    return powers / powers.sum(1, keepdims=True)
+    return torch.from_numpy(logits).softmax(1).numpy()
 
 
 def quantise(model: onnx.ModelProto, faces: Sequence[Image.Image]) -> onnx.ModelProto:
@@ -102,7 +101,7 @@ def quantise(model: onnx.ModelProto, faces: Sequence[Image.Image]) -> onnx.Model
         quantize_static(
             prepared,
             quantised,
-            _Faces(_some(faces)),
+            _Batches(faces),
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=["Conv", "Relu", "MaxPool"],
             nodes_to_exclude=[name.removesuffix(".float16") for name in narrow],
