@@ -12,7 +12,8 @@ from PIL import Image
 from mlcore.errors import ModelMismatch, ModelUnavailable
 from mlcore.labels import LABELS
 from mlcore.model_info import MODEL_PATH, ModelInfo, parse_metadata
-from mlcore.preprocessing import INPUT_SIZE, preprocess_batch
+from mlcore.preprocessing import INPUT_SIZE, preprocess_views
+from mlcore.views import Views
 
 BATCH_SIZE = 32
 """Faces per run of the network; more of them would cost memory and gain no speed."""
@@ -73,31 +74,28 @@ class EmotionClassifier:
             if not batch_is_dynamic or (*found[0][:2], found[0][2][1:]) != (name, kind, shape):
                 raise ModelMismatch(f"expected {name} {kind} (N, {shape}), the model has {found}")
 
-    def predict(self, faces: Sequence[Image.Image], mirrored: bool | None = None) -> np.ndarray:
+    def predict(self, faces: Sequence[Image.Image], views: Views | None = None) -> np.ndarray:
         """Return (N, 7) float32 probabilities in LABELS order, each row summing to 1.
 
-        ``faces`` are upright, square crops framed as FER2013's; N may be 0. ``mirrored`` is that
-        of ``logits``; only with its default are the probabilities calibrated.
+        ``faces`` are upright, square crops framed as FER2013's; N may be 0. ``views`` are those
+        of ``logits``; only with their default are the probabilities calibrated.
         """
-        scaled = self.logits(faces, mirrored).astype(np.float64) / self.model.temperature
+        scaled = self.logits(faces, views).astype(np.float64) / self.model.temperature
         odds = np.exp(scaled - scaled.max(axis=1, keepdims=True))
         return (odds / odds.sum(axis=1, keepdims=True)).astype(np.float32)
 
-    def logits(self, faces: Sequence[Image.Image], mirrored: bool | None = None) -> np.ndarray:
+    def logits(self, faces: Sequence[Image.Image], views: Views | None = None) -> np.ndarray:
         """Return (N, 7) float32 logits in LABELS order, before the temperature.
 
-        With ``mirrored``, by default as the file's metadata say, they are the mean of the logits of
-        the face and of its mirror image. So a photo and a selfie, which phones mirror, have one
-        answer.
+        They are the mean of the logits of ``views``, by default those that the file's metadata
+        name. With mirror images among them a photo and a selfie, which phones mirror, have one
+        answer; with several windows it counts less how tightly a face was cropped.
         """
-        mirrored = self.model.mirrored if mirrored is None else mirrored
-        logits = np.empty((len(faces), len(LABELS)), dtype=np.float32)
+        views = views or self.model.views
+        logits = np.zeros((len(faces), len(LABELS)), dtype=np.float32)
         for start in range(0, len(faces), BATCH_SIZE):
-            batch = preprocess_batch(faces[start : start + BATCH_SIZE])
-            answers = self._run(batch)
-            if mirrored:
-                answers = (answers + self._run(np.ascontiguousarray(batch[..., ::-1]))) / 2
-            logits[start : start + len(batch)] = answers
+            for batch in preprocess_views(faces[start : start + BATCH_SIZE], views):
+                logits[start : start + len(batch)] += self._run(batch) / views.count
         return logits
 
     def _run(self, batch: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mlcore.errors import ModelMismatch, ModelUnavailable
 from mlcore.labels import LABELS
+from mlcore.views import ONE_VIEW, Views
 
 MODEL_PATH = Path(__file__).parent / "models" / "vgg19-fer2013.onnx"
 
@@ -17,8 +18,8 @@ class ModelInfo:
     """Identity and measured behaviour of a network.
 
     ``sha256`` is the hex digest of the ONNX file; ``temperature`` divides the logits before the
-    softmax; with ``mirrored`` these are the mean of the logits of a face and of its mirror image,
-    for which temperature, threshold and metrics were measured; an answer whose confidence is below
+    softmax; these are the mean of the logits of ``views``, for which temperature, threshold and
+    metrics were measured; an answer whose confidence is below
     ``unsure_threshold`` (0...1) counts as unsure; ``metrics`` are the numbers measured on the
     exported file, by name.
     """
@@ -31,7 +32,7 @@ class ModelInfo:
     dataset: str
     code_revision: str
     metrics: Mapping[str, object]
-    mirrored: bool = False
+    views: Views = ONE_VIEW
 
 
 def parse_metadata(metadata: Mapping[str, object], sha256: str) -> ModelInfo:
@@ -47,6 +48,8 @@ def parse_metadata(metadata: Mapping[str, object], sha256: str) -> ModelInfo:
         mirrored = str(metadata.get("mirrored", False)).lower()
         if mirrored not in ("true", "false"):
             raise ValueError(f"mirrored is {mirrored}")
+        windows = metadata.get("windows", ONE_VIEW.windows)
+        windows = tuple(json.loads(windows) if isinstance(windows, str) else windows)
         info = ModelInfo(
             name=str(metadata["name"]),
             version=str(metadata["version"]),
@@ -56,7 +59,7 @@ def parse_metadata(metadata: Mapping[str, object], sha256: str) -> ModelInfo:
             dataset=str(metadata["dataset"]),
             code_revision=str(metadata["code_revision"]),
             metrics=metrics,
-            mirrored=mirrored == "true",
+            views=Views(windows, mirrored == "true"),
         )
     except KeyError as error:
         raise ModelMismatch(f"the model's metadata has no {error.args[0]!r}") from error

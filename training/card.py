@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mlcore.labels import LABELS
 from mlcore.model_info import MODEL_PATH
+from mlcore.views import FACE_SIZE
 
 CARD, REPORT = "MODEL_CARD.md", "report"
 MOST_FREQUENT = 5
@@ -145,11 +146,21 @@ def _identity(metadata: dict) -> str:
             ["Input", f"`input` float32 (N, 3, {size}, {size}), grey, 0…1"],
             ["Output", "`logits` float32 (N, 7), in the order above"],
             ["Kernels", _kernels(metadata["weights"])],
-            ["Served", "the mean of the logits of a face and of its mirror image"],
+            ["Served", _served(metadata)],
             ["Temperature", f"{metadata['temperature']}: divides that mean before the softmax"],
             ["Unsure", f"below a confidence of {percent(metadata['unsure_threshold'])}"],
         ],
         rule="---",
+    )
+
+
+def _served(metadata: dict) -> str:
+    *some, last = metadata["windows"]
+    windows = f"{', '.join(map(str, some))} and {last}" if some else str(last)
+    images = ", and their mirror images" if metadata["mirrored"] else ""
+    return (
+        f"the mean of the logits of windows of {windows} pixels around the middle of the "
+        f"{FACE_SIZE} × {FACE_SIZE} face{images}"
     )
 
 
@@ -199,9 +210,9 @@ def _training(training: dict) -> str:
 
 
 def _accuracy(private: dict, public: dict, report: dict | None) -> str:
-    single = private["single_view"]
+    single, mirrored = private["single_view"], private["mirrored"]
     rows = [
-        ["As served: mean with the mirror image", private["count"], with_interval(private)],
+        ["As served: mean of several views", private["count"], with_interval(private)],
         [
             "… without exact copies of Training images",
             private["count"] - private["copies_in_training"],
@@ -214,6 +225,7 @@ def _accuracy(private: dict, public: dict, report: dict | None) -> str:
         rows += [
             ["… without near copies as well", near["count"], with_interval(near)],
             ["One view alone", single["count"], with_interval(single)],
+            ["Mean of it and its mirror image", mirrored["count"], with_interval(mirrored)],
             ["Mean of ten crops", ten["count"], with_interval(ten)],
         ]
         if report["ferplus"]:

@@ -28,6 +28,7 @@ from mlcore.errors import MLCoreError
 from mlcore.labels import LABELS
 from mlcore.model_info import MODEL_PATH
 from mlcore.preprocessing import INPUT_SIZE
+from mlcore.views import ONE_VIEW, Views
 from training.card import REPORT, CardError, write_card
 from training.checkpoint import CheckpointError, read_checkpoint, reading
 from training.data import DataError, Split, load_fer2013
@@ -50,6 +51,9 @@ STATE = ("recipe", "epoch", "votes", "ferplus_weight", "started_from")
 
 STORED_PARITY = 0.01
 """How far probabilities may move where kernels are rounded to float16."""
+
+SERVED = Views((44, 50), mirrored=True)
+"""What an answer is the mean of; chosen on PublicTest (``training/HISTORY.md``)."""
 
 MOST_LOST = 0.003
 """How much of the share of right answers integers may cost on PublicTest, or they are not used."""
@@ -250,7 +254,8 @@ def export(
         "input_size": str(INPUT_SIZE),
         "name": f"{network.depth}-fer2013",
         "version": next_version(out),
-        "mirrored": True,
+        "windows": list(SERVED.windows),
+        "mirrored": SERVED.mirrored,
         "temperature": 1.0,
         "unsure_threshold": 0.0,
         "dataset": f"FER2013 training split{votes}",
@@ -316,7 +321,7 @@ def _parity(path: Path, expected: np.ndarray, splits: dict[str, Split], most: fl
     Raises ExportError where it is above ``most``, or no number.
     """
     faces = faces_of(splits["PublicTest"])[:PARITY_FACES]
-    served = EmotionClassifier(path).predict(faces, mirrored=False)
+    served = EmotionClassifier(path).predict(faces, ONE_VIEW)
     difference = float(np.abs(served - expected).max())
     if not difference <= most:
         raise ExportError(f"torch and ONNX Runtime differ by {difference:.2g}")

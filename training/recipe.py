@@ -36,6 +36,7 @@ class Stage:
     ``learning_rate`` is that at the start and at the end, half a cosine apart, or one number that
     stays; ``decay`` lowers it in steps besides. ``sharpness`` is how far the weights are moved up
     the gradient before the gradient that counts is taken (``run.Run._climb``), 0 for no such move.
+    ``mixup`` is the largest share of another face in the views of half of each batch (``run.mix``).
     """
 
     depth: str
@@ -45,6 +46,7 @@ class Stage:
     warmup_epochs: float = 0.0
     decay: StepDecay | None = None
     sharpness: float = 0.0
+    mixup: float = 0.0
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     @property
@@ -184,6 +186,7 @@ def _stage(values: dict, place: str) -> Stage:
         (0 <= stage.augmentation.erasing <= 1, "erasing from 0 to 1"),
         (0 <= stage.augmentation.blur <= 1, "blur from 0 to 1"),
         (0 <= stage.sharpness < math.inf, "sharpness at least 0"),
+        (0 <= stage.mixup <= 0.5, "mixup from 0 to 0.5"),
         (stage.decay is None or stage.decay.every > 0, "decay.every above 0"),
     ):  # fmt: skip
         if not holds:

@@ -48,6 +48,24 @@ def soft_targets(split: Split, recipe: Recipe) -> torch.Tensor:
     return torch.from_numpy(targets)
 
 
+def mix(
+    views: torch.Tensor, targets: torch.Tensor, most: float, generator: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Lay another face over some of (N, 3, S, S) views, and its target over that of (N, 7).
+
+    Mixup (Zhang et al., 2018), for the first ``len(views) // 2`` only, so that what is said of the
+    rest is said of one face: the share of the other is drawn for each between 0 and ``most``. A
+    network that answers in proportion between faces has less room to learn wrong labels by heart.
+    """
+    half = len(views) // 2
+    share = torch.rand(half, 1, generator=generator, device=views.device) * most
+    mixed = [
+        torch.cat([part[:half].lerp(part[:half].roll(1, 0), each), part[half:]])
+        for part, each in ((views, share.view(-1, 1, 1, 1)), (targets, share))
+    ]
+    return mixed[0], mixed[1]
+
+
 def digest_of(split: Split, recipe: Recipe) -> str:
     """Return what tells whether a recipe makes the same of another split: the digest of its faces,
     labels and, where they count, votes."""
@@ -158,6 +176,8 @@ class Run:
         for group in self.optimiser.param_groups:
             group["lr"] = stage.rate(position - first)
         views = stage.augmentation(faces, stage.size, self.generator)
+        if stage.mixup:
+            views, targets = mix(views, targets, stage.mixup, self.generator)
         views = views.contiguous(memory_format=torch.channels_last)
         loss, logits = self._measure_gradient(views, targets)
         if stage.sharpness:
@@ -217,6 +237,8 @@ class Run:
         steps = len(self.order) // batch
         if self.recipe.ensemble_weight and self.ensemble is None:
             self.ensemble = targets.clone()
+        stage, _ = self.recipe.stage_at(self.position)
+        single = slice(batch // 2 if stage.mixup else 0, None)
         self.model.train()
         share = self.position / self.recipe.epochs
         with tqdm(
@@ -237,7 +259,8 @@ class Run:
                 loss, logits = self.train_step(faces[chosen], wanted, position)
                 if self.ensemble is not None:
                     decay = self.recipe.ensemble_decay
-                    self.ensemble[chosen] = self.ensemble[chosen].lerp(logits.softmax(1), 1 - decay)
+                    seen, said = chosen[single], logits[single].softmax(1)
+                    self.ensemble[seen] = self.ensemble[seen].lerp(said, 1 - decay)
                 self.losses.append(loss)
                 self.step += 1
                 progress.set_postfix(loss=f"{np.mean(self.losses[-100:]):.3f}", refresh=False)

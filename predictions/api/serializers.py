@@ -284,8 +284,8 @@ class ModelSerializer(serializers.Serializer):
     sha256 = serializers.CharField(help_text="Of the ONNX file.")
     labels = serializers.ListField(child=serializers.ChoiceField(LABEL_CHOICES))
     temperature = serializers.FloatField(
-        help_text="Divides the logits, the mean of those of a face and of its mirror image, before "
-        "the softmax."
+        help_text="Divides the logits, the mean of those of several views of a face, before the "
+        "softmax."
     )
     unsure_threshold = serializers.FloatField(
         help_text="An answer of a lower confidence is unsure."

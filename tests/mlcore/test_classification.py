@@ -11,6 +11,7 @@ from PIL import Image, ImageOps
 from mlcore import LABELS, EmotionClassifier
 from mlcore.errors import MLCoreError, ModelMismatch, ModelUnavailable
 from mlcore.preprocessing import preprocess_batch
+from mlcore.views import ONE_VIEW, Views
 from tests.support.tiny_model import METADATA, build_tiny_model
 
 
@@ -38,7 +39,7 @@ def test_one_view_is_the_softmax_of_the_networks_logits(classifier, tiny_model):
     (logits,) = session.run(None, {"input": preprocess_batch(faces(40))})
     odds = np.exp(logits)
     expected = odds / odds.sum(axis=1, keepdims=True)
-    assert np.allclose(classifier.predict(faces(40), mirrored=False), expected, atol=1e-5)
+    assert np.allclose(classifier.predict(faces(40), ONE_VIEW), expected, atol=1e-5)
     assert len(set(expected.argmax(axis=1))) > 2
 
 
@@ -46,11 +47,19 @@ def test_where_the_file_says_so_a_face_and_its_mirror_image_have_one_answer(clas
     both = EmotionClassifier(build_tiny_model(tmp_path, {"mirrored": "true"}), threads=1)
     straight, mirrored = faces(40), [ImageOps.mirror(face) for face in faces(40)]
     assert np.allclose(both.predict(straight), both.predict(mirrored), atol=1e-3)
-    one, other = both.logits(straight, mirrored=False), both.logits(mirrored, mirrored=False)
+    one, other = both.logits(straight, ONE_VIEW), both.logits(mirrored, ONE_VIEW)
     assert abs(one - other).max() > 1
     assert np.allclose(both.logits(straight), (one + other) / 2, atol=1e-2)
     assert np.array_equal(classifier.logits(straight), one)
-    assert np.array_equal(classifier.logits(straight, mirrored=True), both.logits(straight))
+    assert np.array_equal(classifier.logits(straight, both.model.views), both.logits(straight))
+
+
+def test_an_answer_is_the_mean_of_the_windows_that_the_file_names(classifier, tmp_path):
+    several = EmotionClassifier(build_tiny_model(tmp_path, {"windows": "[40, 48, 54]"}), threads=1)
+    assert several.model.views == Views((40, 48, 54))
+    alone = [classifier.logits(faces(40), Views((window,))) for window in (40, 48, 54)]
+    assert abs(alone[0] - alone[2]).max() > 0.5
+    assert np.allclose(several.logits(faces(40)), np.mean(alone, axis=0), atol=1e-4)
 
 
 def test_a_face_has_the_same_answer_alone_and_among_others(classifier):
@@ -136,6 +145,12 @@ def test_a_file_without_one_of_its_labels_is_a_mismatch(tmp_path, missing):
         ("unsure_threshold", "1.5"),
         ("unsure_threshold", "nan"),
         ("mirrored", "perhaps"),
+        ("windows", "[]"),
+        ("windows", "[0]"),
+        ("windows", "[48.5]"),
+        ("windows", "[1000]"),
+        ("windows", "44"),
+        ("windows", "44, 50"),
         ("metrics", "{"),
         ("metrics", "[1]"),
     ],

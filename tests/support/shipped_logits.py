@@ -12,6 +12,7 @@ from PIL import Image
 from skimage import data
 
 from mlcore import EmotionClassifier
+from mlcore.views import ONE_VIEW
 
 PATH = Path(__file__).parent.parent / "mlcore" / "shipped_logits.json"
 ANGLES = range(-20, 21, 5)
@@ -29,7 +30,7 @@ def known_faces() -> list[Image.Image]:
 
 def shipped_logits() -> dict:
     classifier = EmotionClassifier()
-    logits = classifier.logits(known_faces(), mirrored=False)
+    logits = classifier.logits(known_faces(), ONE_VIEW)
     return {"sha256": classifier.model.sha256, "logits": logits.astype(float).round(3).tolist()}
 
 

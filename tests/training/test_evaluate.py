@@ -10,6 +10,7 @@ from skimage import data
 from mlcore import EmotionAnalyser, EmotionClassifier
 from mlcore.detection import detector_available
 from mlcore.labels import LABELS
+from mlcore.views import ONE_VIEW, Views
 from tests.support.tiny_model import build_tiny_model
 from training.data import Split, load_fer2013
 from training.evaluate import faces_of, main, ten_crop, without_copies, without_near_copies
@@ -20,7 +21,9 @@ from training.robustness import CHANGES, measure_robustness
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
-    return build_tiny_model(tmp_path_factory.mktemp("tiny"), {"mirrored": "true"})
+    return build_tiny_model(
+        tmp_path_factory.mktemp("tiny"), {"windows": "[40, 48]", "mirrored": "true"}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -117,12 +120,16 @@ def test_the_report_holds_all_measures_and_their_counts(reported, tiny, fer2013)
     assert figures["model"]["sha256"] == EmotionClassifier(tiny).model.sha256
     served = figures["served"]
     split, classifier = load_fer2013(*fer2013)["PrivateTest"], EmotionClassifier(tiny)
-    for figures_of_views, mirrored in ((served, True), (served["single_view"], False)):
-        rows = classifier.predict(faces_of(split), mirrored=mirrored)
+    for figures_of_views, views in (
+        (served, classifier.model.views),
+        (served["single_view"], ONE_VIEW),
+        (served["mirrored"], Views(mirrored=True)),
+    ):
+        rows = classifier.predict(faces_of(split), views)
         for key in ("count", "accuracy", "macro_recall"):
             assert figures_of_views[key] == measure(rows, split.labels, 0.4)[key]
     views = [view for face in faces_of(split) for view in ten_crop(face)]
-    crops = classifier.predict(views, mirrored=False).reshape(40, 10, len(LABELS)).mean(1)
+    crops = classifier.predict(views, ONE_VIEW).reshape(40, 10, len(LABELS)).mean(1)
     assert figures["ten_crop"]["count"] == 40
     assert figures["ten_crop"]["accuracy"] == (crops.argmax(1) == split.labels).mean()
     # Nine of ten invented taggers say what the label says.

@@ -15,6 +15,7 @@ from onnx import numpy_helper
 
 from mlcore import EmotionClassifier
 from mlcore.model_info import read_model_info
+from mlcore.views import ONE_VIEW
 from training import evaluate, export
 from training.card import CARD, render
 from training.checkpoint import read_checkpoint
@@ -101,9 +102,7 @@ def test_the_exported_file_answers_like_the_trained_network(exported, trained, s
     network, _ = export.load_averaged(trained / "best.pt")
     with torch.no_grad():
         logits = network(splits["PrivateTest"].inputs()) / metadata["temperature"]
-    served = EmotionClassifier(path).predict(
-        evaluate.faces_of(splits["PrivateTest"]), mirrored=False
-    )
+    served = EmotionClassifier(path).predict(evaluate.faces_of(splits["PrivateTest"]), ONE_VIEW)
     assert metadata["weights"]["parity"] < export.PARITY
     # The file's kernels are rounded to float16, which that is measured without.
     assert np.abs(served - logits.softmax(1).numpy()).max() < export.STORED_PARITY
@@ -173,9 +172,7 @@ def test_an_exported_network_can_be_trained_on_from_where_it_was(exported, split
         network.dropout.p = 0.0
         in_training = network.train()(inputs).softmax(1)
         in_service = network.eval()(inputs).softmax(1)
-    served = EmotionClassifier(path).predict(
-        evaluate.faces_of(splits["PublicTest"]), mirrored=False
-    )
+    served = EmotionClassifier(path).predict(evaluate.faces_of(splits["PublicTest"]), ONE_VIEW)
     assert np.abs(served - logits.softmax(1).numpy()).max() < export.PARITY
     assert (in_training - in_service).abs().max() < 0.05
 
@@ -215,13 +212,13 @@ def test_the_temperature_is_fitted_to_the_answers_as_they_are_served(exported, s
     served, labels = EmotionClassifier(path), torch.from_numpy(public.labels)
     fitted = [
         export.fit_temperature(
-            torch.from_numpy(served.logits(evaluate.faces_of(public), mirrored=mirrored)), labels
+            torch.from_numpy(served.logits(evaluate.faces_of(public), views)), labels
         )
-        for mirrored in (True, False)
+        for views in (export.SERVED, ONE_VIEW)
     ]
     assert metadata["temperature"] == pytest.approx(fitted[0], abs=1e-3)
     assert metadata["temperature"] != pytest.approx(fitted[1], abs=1e-3)
-    assert served.model.mirrored
+    assert served.model.views == export.SERVED
 
 
 def test_a_file_that_is_no_export_cannot_be_started_from(recipe, splits, tmp_path):

@@ -13,6 +13,7 @@ from onnx import helper, numpy_helper
 from mlcore import EmotionClassifier
 from mlcore.model_info import MODEL_PATH
 from mlcore.preprocessing import preprocess_batch
+from mlcore.views import ONE_VIEW
 from training import export
 from training.card import CARD
 from training.evaluate import faces_of
@@ -69,7 +70,7 @@ def kernels_of(path):
 
 def test_answers_stay_close_to_those_of_the_trained_network(exported, network, splits):
     faces = faces_of(splits["PrivateTest"])
-    answers = EmotionClassifier(exported[0]).logits(faces, mirrored=False)
+    answers = EmotionClassifier(exported[0]).logits(faces, ONE_VIEW)
     with torch.no_grad():
         trained = network(torch.from_numpy(preprocess_batch(faces))).numpy()
     difference = np.abs(answers - trained)
@@ -165,7 +166,7 @@ def test_a_network_in_integers_can_be_trained_on(exported, splits):
     inputs = splits["PublicTest"].inputs()
     with torch.no_grad():
         restored = export.load_exported(exported[0], inputs).eval()(inputs).numpy()
-    served = EmotionClassifier(exported[0]).logits(faces_of(splits["PublicTest"]), mirrored=False)
+    served = EmotionClassifier(exported[0]).logits(faces_of(splits["PublicTest"]), ONE_VIEW)
     assert np.abs(restored - served).mean() < 0.2 * served.std(axis=0).mean()
 
 
