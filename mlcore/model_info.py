@@ -19,9 +19,8 @@ class ModelInfo:
 
     ``sha256`` is the hex digest of the ONNX file; ``temperature`` divides the logits before the
     softmax; these are the mean of the logits of ``views``, for which temperature, threshold and
-    metrics were measured; an answer whose confidence is below
-    ``unsure_threshold`` (0...1) counts as unsure; ``metrics`` are the numbers measured on the
-    exported file, by name.
+    metrics were measured; an answer whose confidence is below ``unsure_threshold`` (0...1) counts
+    as unsure; ``metrics`` are the numbers measured on the exported file, by name.
     """
 
     name: str
@@ -45,11 +44,6 @@ def parse_metadata(metadata: Mapping[str, object], sha256: str) -> ModelInfo:
         labels = tuple(labels.split(",") if isinstance(labels, str) else labels)
         metrics = metadata["metrics"]
         metrics = json.loads(metrics) if isinstance(metrics, str) else metrics
-        mirrored = str(metadata.get("mirrored", False)).lower()
-        if mirrored not in ("true", "false"):
-            raise ValueError(f"mirrored is {mirrored}")
-        windows = metadata.get("windows", ONE_VIEW.windows)
-        windows = tuple(json.loads(windows) if isinstance(windows, str) else windows)
         info = ModelInfo(
             name=str(metadata["name"]),
             version=str(metadata["version"]),
@@ -59,7 +53,7 @@ def parse_metadata(metadata: Mapping[str, object], sha256: str) -> ModelInfo:
             dataset=str(metadata["dataset"]),
             code_revision=str(metadata["code_revision"]),
             metrics=metrics,
-            views=Views(windows, mirrored == "true"),
+            views=Views.of(metadata),
         )
     except KeyError as error:
         raise ModelMismatch(f"the model's metadata has no {error.args[0]!r}") from error

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mlcore.labels import LABELS
 from mlcore.model_info import MODEL_PATH
-from mlcore.views import FACE_SIZE
+from mlcore.views import FACE_SIZE, Views
 
 CARD, REPORT = "MODEL_CARD.md", "report"
 MOST_FREQUENT = 5
@@ -155,11 +155,13 @@ def _identity(metadata: dict) -> str:
 
 
 def _served(metadata: dict) -> str:
-    *some, last = metadata["windows"]
-    windows = f"{', '.join(map(str, some))} and {last}" if some else str(last)
-    images = ", and their mirror images" if metadata["mirrored"] else ""
+    views = Views.of(metadata)
+    if views.count == 1:
+        return "the logits of one view of a face"
+    sides = " and ".join(map(str, views.windows))
+    images = ", with their mirror images" if views.mirrored else ""
     return (
-        f"the mean of the logits of windows of {windows} pixels around the middle of the "
+        f"the mean of the logits of {views.count} views: {sides} pixels around the middle of the "
         f"{FACE_SIZE} × {FACE_SIZE} face{images}"
     )
 
@@ -192,8 +194,9 @@ def _training(training: dict) -> str:
     lines = [
         "\n## Training\n",
         "VGG19 with batch normalisation (the paper's Table 1), trained by `training/train.py` on",
-        "FER2013's Training split only. PublicTest chose the epoch, the temperature, the *unsure*",
-        "threshold and whether kernels become integers; PrivateTest was measured after that.",
+        "FER2013's Training split only. PublicTest chose the epoch, the views, the temperature,",
+        "the *unsure* threshold and whether kernels become integers; PrivateTest was measured",
+        "after that.",
     ]
     if "recipe" in training:
         path = f"training/recipes/{training['recipe']}.toml"
@@ -210,9 +213,9 @@ def _training(training: dict) -> str:
 
 
 def _accuracy(private: dict, public: dict, report: dict | None) -> str:
-    single, mirrored = private["single_view"], private["mirrored"]
+    single = private["single_view"]
     rows = [
-        ["As served: mean of several views", private["count"], with_interval(private)],
+        ["As served", private["count"], with_interval(private)],
         [
             "… without exact copies of Training images",
             private["count"] - private["copies_in_training"],
@@ -222,6 +225,7 @@ def _accuracy(private: dict, public: dict, report: dict | None) -> str:
     text = ""
     if report is not None and report["split"] == "PrivateTest":
         near, ten = report["without_near_copies"], report["ten_crop"]
+        mirrored = private["with_mirror_image"]
         rows += [
             ["… without near copies as well", near["count"], with_interval(near)],
             ["One view alone", single["count"], with_interval(single)],

@@ -1,9 +1,9 @@
 """Measure an exported network as it is served: ``python -m training.evaluate --data fer2013.csv``.
 
 Everything goes through ``mlcore``: the file, the preprocessing and the calibration that users get,
-not the network that was trained. What fewer views of a face give than those that an answer is
-served from, is told besides. Without ``--report`` one split is measured, as ``training.export``
-does, which takes a minute on two cores.
+not the network that was trained. What one view of a face alone would give, and it with its mirror
+image, is told besides. Without ``--report`` one split is measured, as ``training.export`` does,
+which takes a minute on two cores; ``--windows`` measures other views than those that are served.
 """
 
 import argparse
@@ -33,10 +33,9 @@ SAMPLE = 1500
 SEED = 2013
 
 UNCALIBRATED = ("count", "accuracy", "accuracy_interval", "macro_recall")
-"""Figures that are told of other views beside those of the served ones. The rest depends on the
-temperature, which is that of the served ones."""
+"""Figures that are told of views that are not served: the others depend on the temperature."""
 
-OTHER_VIEWS = {"single_view": ONE_VIEW, "mirrored": Views(mirrored=True)}
+OTHER_VIEWS = {"single_view": ONE_VIEW, "with_mirror_image": Views(mirrored=True)}
 
 _FAR = FACE_SIZE - INPUT_SIZE
 CORNERS = ((0, 0), (_FAR, 0), (0, _FAR), (_FAR, _FAR), (_FAR // 2, _FAR // 2))
@@ -100,8 +99,7 @@ def report_views(classifier: EmotionClassifier, split: Split, views: Views) -> d
 
 def report(classifier: EmotionClassifier, splits: dict[str, Split], name: str) -> dict:
     """Return the figures of one split as it is served, with the accuracy on images that were never
-    trained on, and under ``single_view`` and ``mirrored`` the accuracy and macro recall of one view
-    a face, and of it and its mirror image."""
+    trained on, and for each of OTHER_VIEWS what is UNCALIBRATED."""
     return _measured(classifier, splits, name)[0]
 
 
@@ -183,15 +181,22 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--model", type=Path, default=MODEL_PATH)
     parser.add_argument("--data", type=Path, required=True, help="fer2013.csv, .csv.gz or a folder")
     parser.add_argument("--votes", type=Path, help="fer2013new.csv of FER+, for the report")
-    parser.add_argument("--split", choices=["PublicTest", "PrivateTest"], default="PrivateTest")
     parser.add_argument(
+        "--split",
+        choices=["PublicTest", "PrivateTest"],
+        help="default: PublicTest with --windows, since that is where they are chosen, else "
+        "PrivateTest",
+    )
+    measured = parser.add_mutually_exclusive_group()
+    measured.add_argument(
         "--windows",
         type=positive,
         nargs="+",
         metavar="PIXELS",
-        help="tell only what the mean over these windows and their mirror images would be right on",
+        help="measure the mean over these windows around the middle of the 48-pixel face and their "
+        "mirror images, instead of what is served",
     )
-    parser.add_argument(
+    measured.add_argument(
         "--report",
         type=Path,
         metavar="FOLDER",
@@ -209,6 +214,7 @@ def main(arguments: list[str] | None = None) -> int:
         views = options.windows and Views(tuple(options.windows), mirrored=True)
     except ValueError as error:
         parser.error(str(error))
+    split = options.split or ("PublicTest" if views else "PrivateTest")
     started = time.monotonic()
 
     def say(line: str) -> None:
@@ -217,13 +223,13 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         splits = load_fer2013(options.data, options.votes)
         if views:
-            figures = report_views(EmotionClassifier(options.model), splits[options.split], views)
+            figures = report_views(EmotionClassifier(options.model), splits[split], views)
             print(json.dumps(figures, indent=2))
         elif options.report is None:
-            figures = report(EmotionClassifier(options.model), splits, options.split)
+            figures = report(EmotionClassifier(options.model), splits, split)
             print(json.dumps(figures, indent=2))
         else:
-            figures = full_report(options.model, splits, options.split, options.sample, say)
+            figures = full_report(options.model, splits, split, options.sample, say)
             write_report(options.report, figures)
             say(f"written to {options.report}; python -m training.card brings the card up to date")
     except (DataError, MLCoreError, OSError) as error:

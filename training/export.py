@@ -278,8 +278,8 @@ def export(
         told["parity"] = _parity(draft, expected, splits, PARITY)
         if weights != "float16":
             faces = faces_of(splits["Training"])
-            narrow = sensitive_kernels(whole, faces)
-            model = quantise(build(stages, head, narrow=narrow), faces)
+            narrow = sensitive_kernels(whole, faces, SERVED)
+            model = quantise(build(stages, head, narrow=narrow), faces, SERVED)
             cost = _cost(model, metadata, splits["PublicTest"], draft)
             told["as_integers"] = {**cost, "in_float16": narrow}
             if weights == "int8" or cost["accuracy_lost"] <= MOST_LOST:

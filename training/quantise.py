@@ -19,7 +19,8 @@ from onnxruntime.quantization import (
 from PIL import Image
 
 from mlcore.classification import BATCH_SIZE
-from mlcore.preprocessing import preprocess_batch
+from mlcore.preprocessing import preprocess_views
+from mlcore.views import ONE_VIEW, Views
 
 LARGEST = 64
 """Largest size of a stored kernel value, where a signed byte could hold 127.
@@ -36,27 +37,34 @@ MOST_MOVED = 0.003
 
 
 class _Batches(CalibrationDataReader):
-    """Up to CALIBRATION_FACES of some faces, as the network takes them in."""
+    """Up to CALIBRATION_FACES of some faces, as the network takes them in: the batches show the
+    views that answers are the mean of by turns."""
 
-    def __init__(self, faces: Sequence[Image.Image]) -> None:
+    def __init__(self, faces: Sequence[Image.Image], views: Views) -> None:
         chosen = np.random.default_rng(SEED).permutation(len(faces))[:CALIBRATION_FACES]
         parts = (chosen[i : i + BATCH_SIZE] for i in range(0, len(chosen), BATCH_SIZE))
-        self.inputs = [{"input": preprocess_batch([faces[row] for row in part])} for part in parts]
+        self.inputs = [
+            {"input": preprocess_views([faces[row] for row in part], views)[turn % views.count]}
+            for turn, part in enumerate(parts)
+        ]
         self._left = iter(self.inputs)
 
     def get_next(self) -> dict[str, np.ndarray] | None:
         return next(self._left, None)
 
 
-def sensitive_kernels(model: onnx.ModelProto, faces: Sequence[Image.Image]) -> list[str]:
+def sensitive_kernels(
+    model: onnx.ModelProto, faces: Sequence[Image.Image], views: Views = ONE_VIEW
+) -> list[str]:
     """Return the convolutions that are no good in integers, by name, for example ``conv4_3``.
 
     Each kernel of ``model``, all in float32, is rounded alone, and what that changes is measured on
-    up to CALIBRATION_FACES of the faces it was trained on: it is named where more than MOST_MOVED
-    of the probability moves. Layers that began as identities have such kernels: one large value a
-    filter decides the scale, and small ones beside it, which also matter, become 0.
+    up to CALIBRATION_FACES of the faces it was trained on, seen as answers are served: it is named
+    where more than MOST_MOVED of the probability moves. Layers that began as identities have such
+    kernels: one large value a filter decides the scale, and small ones beside it, which also
+    matter, become 0.
     """
-    batches = _Batches(faces).inputs
+    batches = _Batches(faces, views).inputs
     before = _probabilities(model, batches)
     named = []
     for row, constant in enumerate(model.graph.initializer):
@@ -83,7 +91,9 @@ def _probabilities(model: onnx.ModelProto, batches: list[dict]) -> np.ndarray:
     return torch.from_numpy(logits).softmax(1).numpy()
 
 
-def quantise(model: onnx.ModelProto, faces: Sequence[Image.Image]) -> onnx.ModelProto:
+def quantise(
+    model: onnx.ModelProto, faces: Sequence[Image.Image], views: Views = ONE_VIEW
+) -> onnx.ModelProto:
     """Return the network with those convolutions in integers whose kernels are float32 there.
 
     What ``model`` stores as float16 stays so and is computed in float32, as the rest; ``faces`` are
@@ -101,7 +111,7 @@ def quantise(model: onnx.ModelProto, faces: Sequence[Image.Image]) -> onnx.Model
         quantize_static(
             prepared,
             quantised,
-            _Batches(faces),
+            _Batches(faces, views),
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=["Conv", "Relu", "MaxPool"],
             nodes_to_exclude=[name.removesuffix(".float16") for name in narrow],

@@ -36,7 +36,7 @@ class Stage:
     ``learning_rate`` is that at the start and at the end, half a cosine apart, or one number that
     stays; ``decay`` lowers it in steps besides. ``sharpness`` is how far the weights are moved up
     the gradient before the gradient that counts is taken (``run.Run._climb``), 0 for no such move.
-    ``mixup`` is the largest share of another face in the views of half of each batch (``run.mix``).
+    ``mixup`` is the largest share of another face in half of a batch's views (``run.mix``).
     """
 
     depth: str
@@ -71,7 +71,7 @@ class Recipe:
     ``ferplus_weight`` is the share of the FER+ votes in the targets; ``ema_decay`` is per step,
     and 0 stands for no averaging; ``faces`` limits training to the first so many, 0 to none.
     ``ensemble_weight`` is the share in the targets of what the network itself said of a face in
-    the passes before, averaged with ``ensemble_decay`` per pass; see ``run.Run``.
+    the passes before, averaged with ``ensemble_decay`` per answer; see ``run.Run``.
     """
 
     name: str

@@ -19,7 +19,7 @@ from training.checkpoint import CheckpointError, read_checkpoint, reading, write
 from training.data import Split, label_given_votes
 from training.export import exported_with_votes, load_exported
 from training.model import LAYERS, EmotionVGG, grow
-from training.recipe import Recipe, RecipeError
+from training.recipe import Recipe, RecipeError, Stage
 
 STATISTICS_FACES = 8192
 SPEED_STEPS = 4
@@ -48,22 +48,27 @@ def soft_targets(split: Split, recipe: Recipe) -> torch.Tensor:
     return torch.from_numpy(targets)
 
 
-def mix(
-    views: torch.Tensor, targets: torch.Tensor, most: float, generator: torch.Generator
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Lay another face over some of (N, 3, S, S) views, and its target over that of (N, 7).
+def mixed_faces(stage: Stage, batch: int) -> int:
+    """Return how many faces of a batch, the first ones, are mixed with others: half of them, so
+    that what is said of the rest is said of one face."""
+    return batch // 2 if stage.mixup else 0
 
-    Mixup (Zhang et al., 2018), for the first ``len(views) // 2`` only, so that what is said of the
-    rest is said of one face: the share of the other is drawn for each between 0 and ``most``. A
+
+def mix(
+    views: torch.Tensor, targets: torch.Tensor, count: int, most: float, generator: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Lay another face over the first ``count`` of (N, 3, S, S) views, and its target over that of
+    (N, 7).
+
+    Mixup (Zhang et al., 2018): the share of the other is drawn for each between 0 and ``most``. A
     network that answers in proportion between faces has less room to learn wrong labels by heart.
     """
-    half = len(views) // 2
-    share = torch.rand(half, 1, generator=generator, device=views.device) * most
-    mixed = [
-        torch.cat([part[:half].lerp(part[:half].roll(1, 0), each), part[half:]])
+    share = torch.rand(count, 1, generator=generator, device=views.device) * most
+    mixed, wanted = (
+        torch.cat([part[:count].lerp(part[:count].roll(1, 0), each), part[count:]])
         for part, each in ((views, share.view(-1, 1, 1, 1)), (targets, share))
-    ]
-    return mixed[0], mixed[1]
+    )
+    return mixed, wanted
 
 
 def digest_of(split: Split, recipe: Recipe) -> str:
@@ -135,10 +140,11 @@ class Run:
     network anything, in this run or before, and ``data`` is the digest of what it is trained on.
 
     ``ensemble`` is (N, 7) float32 where the recipe asks for temporal ensembling (Laine & Aila,
-    2017): for each face a running average of what the network said of its views, mixed into its
-    target. It holds the network to one answer for all views of a face, and to what it learned from
-    all faces where a label says something else. The network that a run starts from gives the first
-    of these answers; in a run from random weights they are the targets.
+    2017): for each face a running average of what the network said of its views, as far as no other
+    face was mixed into them. It is part of the face's target, and holds the network to one answer
+    for all views of a face, and to what it learned from all faces where a label says something
+    else. The network that a run starts from gives the first of these answers; in a run from random
+    weights they are the targets.
     """
 
     def __init__(
@@ -176,8 +182,9 @@ class Run:
         for group in self.optimiser.param_groups:
             group["lr"] = stage.rate(position - first)
         views = stage.augmentation(faces, stage.size, self.generator)
-        if stage.mixup:
-            views, targets = mix(views, targets, stage.mixup, self.generator)
+        mixed = mixed_faces(stage, len(faces))
+        if mixed:
+            views, targets = mix(views, targets, mixed, stage.mixup, self.generator)
         views = views.contiguous(memory_format=torch.channels_last)
         loss, logits = self._measure_gradient(views, targets)
         if stage.sharpness:
@@ -238,7 +245,7 @@ class Run:
         if self.recipe.ensemble_weight and self.ensemble is None:
             self.ensemble = targets.clone()
         stage, _ = self.recipe.stage_at(self.position)
-        single = slice(batch // 2 if stage.mixup else 0, None)
+        mixed = mixed_faces(stage, batch)
         self.model.train()
         share = self.position / self.recipe.epochs
         with tqdm(
@@ -259,7 +266,7 @@ class Run:
                 loss, logits = self.train_step(faces[chosen], wanted, position)
                 if self.ensemble is not None:
                     decay = self.recipe.ensemble_decay
-                    seen, said = chosen[single], logits[single].softmax(1)
+                    seen, said = chosen[mixed:], logits[mixed:].softmax(1)
                     self.ensemble[seen] = self.ensemble[seen].lerp(said, 1 - decay)
                 self.losses.append(loss)
                 self.step += 1

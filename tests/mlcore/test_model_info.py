@@ -7,6 +7,8 @@ import pytest
 from mlcore.classification import EmotionClassifier
 from mlcore.errors import ModelMismatch, ModelUnavailable
 from mlcore.model_info import MODEL_PATH, read_model_info
+from mlcore.views import Views
+from tests.support.tiny_model import build_tiny_model
 
 
 def test_the_json_file_says_what_the_model_file_says(tiny_model):
@@ -15,14 +17,17 @@ def test_the_json_file_says_what_the_model_file_says(tiny_model):
     assert read_model_info(tiny_model.with_suffix(".json")) == info
 
 
-def test_values_may_be_json_values_instead_of_strings(tiny_model, tmp_path):
-    metadata = json.loads(tiny_model.with_suffix(".json").read_text())
+def test_values_may_be_json_values_instead_of_strings(tmp_path):
+    strings = build_tiny_model(tmp_path, {"windows": "[44, 50]", "mirrored": "true"})
+    metadata = json.loads(strings.with_suffix(".json").read_text())
     metadata["labels"] = metadata["labels"].split(",")
     metadata["temperature"] = float(metadata["temperature"])
     metadata["metrics"] = json.loads(metadata["metrics"])
+    metadata |= {"windows": [44, 50], "mirrored": True}
     path = tmp_path / "model.json"
     path.write_text(json.dumps(metadata))
-    assert read_model_info(path) == read_model_info(tiny_model)
+    assert read_model_info(path) == read_model_info(strings)
+    assert read_model_info(path).views == Views((44, 50), mirrored=True)
 
 
 def test_a_missing_file_is_unavailable(tmp_path):

@@ -23,7 +23,17 @@ def page(anonymous_client, settings, tmp_path):
 
 def test_shows_what_was_measured(page):
     html = page(FIGURES)
-    for text in ("66.3%", "64.8%", "67.9%", "1.2.3", "31%", "65.1%", "Article 5(1)(f)", "50(3)"):
+    for text in (
+        "66.3%",
+        "64.8%",
+        "67.9%",
+        "1.2.3",
+        "31%",
+        "65.1%",
+        "each face 4 times",
+        "Article 5(1)(f)",
+        "50(3)",
+    ):
         assert text in html
 
 

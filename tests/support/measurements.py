@@ -56,6 +56,7 @@ def measured_model(directory: Path, figures, report: dict | None = None) -> Path
     """Write a network with these figures, and the report beside it; return its path."""
     metadata = {
         "version": "1.2.3",
+        "windows": "[44, 50]",
         "mirrored": "true",
         "metrics": json.dumps({"PrivateTest": figures}),
     }

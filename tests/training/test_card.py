@@ -86,13 +86,30 @@ def test_layers_that_are_no_integers_are_named():
         assert words in render({**METADATA, "weights": weights}, None)
 
 
+@pytest.mark.parametrize(
+    ("windows", "mirrored", "told"),
+    [
+        ([48], False, "| Served | the logits of one view of a face |"),
+        (
+            [44, 50],
+            False,
+            "the logits of 2 views: 44 and 50 pixels around the middle of the 48 × 48",
+        ),
+        ([48], True, "of 2 views: 48 pixels around the middle of the 48 × 48 face, with their"),
+        ([44, 50], True, "of 4 views: 44 and 50 pixels"),
+    ],
+)
+def test_the_views_that_an_answer_is_the_mean_of_are_named(windows, mirrored, told):
+    assert told in render({**METADATA, "windows": windows, "mirrored": mirrored}, None)
+
+
 def test_a_report_of_the_same_file_is_told():
     card = render(METADATA, report_of(METADATA))
     for text in (
         "65.4 % (61.0–69.0)",
         "462 PrivateTest images",
         "a thick fog costs most: 25.4 points",
-        "| As served: mean of several views | 3589 |",
+        "| As served | 3589 |",
         "| One view alone | 3589 |",
         "| Mean of it and its mirror image | 3589 |",
         "| Mean of ten crops | 500 | 65.4 % (61.0–69.0) |",

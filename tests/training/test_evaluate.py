@@ -13,7 +13,16 @@ from mlcore.labels import LABELS
 from mlcore.views import ONE_VIEW, Views
 from tests.support.tiny_model import build_tiny_model
 from training.data import Split, load_fer2013
-from training.evaluate import faces_of, main, ten_crop, without_copies, without_near_copies
+from training.evaluate import (
+    OTHER_VIEWS,
+    UNCALIBRATED,
+    faces_of,
+    main,
+    report,
+    ten_crop,
+    without_copies,
+    without_near_copies,
+)
 from training.metrics import measure
 from training.photos import PHOTO, SIDES, make_photo, measure_photos
 from training.robustness import CHANGES, measure_robustness
@@ -123,11 +132,12 @@ def test_the_report_holds_all_measures_and_their_counts(reported, tiny, fer2013)
     for figures_of_views, views in (
         (served, classifier.model.views),
         (served["single_view"], ONE_VIEW),
-        (served["mirrored"], Views(mirrored=True)),
+        (served["with_mirror_image"], Views(mirrored=True)),
     ):
         rows = classifier.predict(faces_of(split), views)
         for key in ("count", "accuracy", "macro_recall"):
             assert figures_of_views[key] == measure(rows, split.labels, 0.4)[key]
+    assert len({f["macro_recall"] for f in (served, *map(served.get, OTHER_VIEWS))}) == 3
     views = [view for face in faces_of(split) for view in ten_crop(face)]
     crops = classifier.predict(views, ONE_VIEW).reshape(40, 10, len(LABELS)).mean(1)
     assert figures["ten_crop"]["count"] == 40
@@ -165,6 +175,27 @@ def test_every_figure_is_a_small_picture_whose_text_stays_inside(reported):
         rim = np.concatenate([pixels[:2].ravel(), pixels[-2:].ravel(), pixels[:, :2].ravel(),
                               pixels[:, -2:].ravel()])  # fmt: skip
         assert (rim == 255).all(), path.name
+
+
+def test_other_windows_are_measured_where_they_are_chosen(tiny, fer2013, capsys):
+    arguments = ["--model", str(tiny), "--data", str(fer2013[0])]
+    public = report(EmotionClassifier(tiny), load_fer2013(fer2013[0]), "PublicTest")
+    for windows, expected in ((["40", "48"], public), (["48"], public["with_mirror_image"])):
+        assert main([*arguments, "--windows", *windows]) == 0
+        figures = json.loads(capsys.readouterr().out)
+        assert figures == {key: expected[key] for key in UNCALIBRATED}
+    assert main([*arguments, "--windows", "40", "48", "--split", "PrivateTest"]) == 0
+    assert json.loads(capsys.readouterr().out) != {key: public[key] for key in UNCALIBRATED}
+
+
+@pytest.mark.parametrize(
+    ("more", "complaint"),
+    [(["500"], "not sides from 1 to 192"), (["48", "--report", "nowhere"], "not allowed with")],
+)
+def test_windows_that_cannot_be_measured_are_refused(fer2013, capsys, more, complaint):
+    with pytest.raises(SystemExit):
+        main(["--data", str(fer2013[0]), "--windows", *more])
+    assert complaint in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("sample", ["0", "x"])

@@ -15,7 +15,7 @@ from onnx import numpy_helper
 
 from mlcore import EmotionClassifier
 from mlcore.model_info import read_model_info
-from mlcore.views import ONE_VIEW
+from mlcore.views import ONE_VIEW, Views
 from training import evaluate, export
 from training.card import CARD, render
 from training.checkpoint import read_checkpoint
@@ -187,7 +187,9 @@ def test_a_run_from_an_export_begins_with_its_answers(continuing, exported, spli
     training = splits["Training"]
     run = Run(continuing, torch.device("cpu"))
     run.start_from(exported[0], torch.from_numpy(training.images))
-    odds = np.exp(EmotionClassifier(exported[0]).logits(evaluate.faces_of(training)))
+    odds = np.exp(
+        EmotionClassifier(exported[0]).logits(evaluate.faces_of(training), Views(mirrored=True))
+    )
     assert np.abs(run.ensemble.numpy() - odds / odds.sum(1, keepdims=True)).max() < 0.05
 
 

@@ -16,7 +16,7 @@ from training.checkpoint import CheckpointError, read_checkpoint, write_checkpoi
 from training.data import Split
 from training.model import EmotionVGG
 from training.recipe import RecipeError, load_recipe
-from training.run import Run, StopSignal, digest_of, mix, narrow_arithmetic_pays
+from training.run import Run, StopSignal, digest_of, narrow_arithmetic_pays
 from training.train import Stopped, main, train
 
 RECIPES = Path(training_train.__file__).parent / "recipes"
@@ -311,35 +311,6 @@ def test_targets_lean_towards_what_the_network_said_of_the_face_before(recipe, s
     assert label_shares.median() < 0.75
     assert (targets.sum(1) == 1).all()
     assert set(targets.unique().tolist()) == {0, 1}
-
-
-def test_half_of_a_batch_is_mixed_by_one_share_in_view_and_target():
-    views, targets = torch.rand(9, 3, 8, 8), torch.rand(9, 7).softmax(1)
-    mixed, wanted = mix(views, targets, 0.5, torch.Generator().manual_seed(1))
-    assert torch.equal(mixed[4:], views[4:])
-    assert torch.equal(wanted[4:], targets[4:])
-    for index in range(4):
-        other = views[index - 1 if index else 3] - views[index]
-        share = ((mixed[index] - views[index]) / other).median()
-        assert 0 < share < 0.5
-        assert torch.allclose(mixed[index], views[index] + share * other, atol=1e-5)
-        other = targets[index - 1 if index else 3] - targets[index]
-        assert torch.allclose(wanted[index], targets[index] + share * other, atol=1e-5)
-
-
-def test_what_is_said_of_mixed_views_is_no_answer_about_a_face(recipe, splits):
-    first, second = recipe.stages
-    mixing = dataclasses.replace(first, mixup=0.5)
-    run = Run(dataclasses.replace(recipe, stages=(mixing, second)), torch.device("cpu"))
-    faces = torch.from_numpy(splits["Training"].images)
-    targets = torch.eye(7)[splits["Training"].labels]
-    run.begin_pass(faces, 1.0)
-    steps = len(faces) // recipe.batch_size
-    batches = run.order[: steps * recipe.batch_size].view(steps, 2, -1)
-    assert run.train_pass(faces, targets, "", StopSignal())
-    answered = (run.ensemble != targets).any(1)
-    assert answered[batches[:, 1]].all()
-    assert answered.sum() == batches[:, 1].numel()
 
 
 def test_a_sharp_step_takes_the_gradient_of_higher_ground_and_makes_it_from_below(recipe, splits):
