@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from mlcore import EmotionAnalyser, EmotionClassifier
 from mlcore.errors import MLCoreError
@@ -37,9 +37,7 @@ UNCALIBRATED = ("count", "accuracy", "accuracy_interval", "macro_recall")
 
 OTHER_VIEWS = {"single_view": ONE_VIEW, "with_mirror_image": Views(mirrored=True)}
 
-_FAR = FACE_SIZE - INPUT_SIZE
-CORNERS = ((0, 0), (_FAR, 0), (0, _FAR), (_FAR, _FAR), (_FAR // 2, _FAR // 2))
-"""Left upper corners of the five 44-pixel windows of a 48-pixel face."""
+CROP = Views((INPUT_SIZE,), mirrored=True)
 
 
 def faces_of(split: Split) -> list[Image.Image]:
@@ -48,16 +46,15 @@ def faces_of(split: Split) -> list[Image.Image]:
 
 
 def ten_crop(face: Image.Image) -> list[Image.Image]:
-    """Return the five 44 × 44 windows of a 48 × 48 face and their mirror images.
-
-    Each is brought back to 48 × 48, so that it goes the way of every served face from there: the
-    network sees the window in its own resolution, and the definition of its input stays one.
-    """
-    windows = [
-        face.resize(face.size, Image.Resampling.BICUBIC, (x, y, x + INPUT_SIZE, y + INPUT_SIZE))
-        for x, y in CORNERS
+    """Return a 48 × 48 face moved five times, so that each of the 44 × 44 windows in its corners
+    and its middle comes to lie in the middle; with their mirror images, CROP shows ten crops."""
+    far = FACE_SIZE - INPUT_SIZE
+    pixels = np.pad(np.asarray(face), far // 2, mode="edge")
+    corners = ((0, 0), (far, 0), (0, far), (far, far), (far // 2, far // 2))
+    return [
+        Image.fromarray(pixels[top : top + FACE_SIZE, left : left + FACE_SIZE])
+        for left, top in corners
     ]
-    return windows + [ImageOps.mirror(window) for window in windows]
 
 
 def without_copies(split: Split, *others: Split) -> np.ndarray:
@@ -155,7 +152,7 @@ def full_report(
         "ferplus": None if split.votes is None else agreement_with_votes(answers, split),
     }
     say(f"ten crops of {len(faces)} faces")
-    crops = [classifier.predict(ten_crop(face), ONE_VIEW).mean(0) for face in faces]
+    crops = [classifier.logits(ten_crop(face), CROP).mean(0) for face in faces]
     result["ten_crop"] = share_right(np.argmax(crops, 1) == split.labels)
     say(f"blur, darkness, compression, turns and sizes of {len(some)} faces")
     result["robustness"] = measure_robustness(classifier, some, labels)

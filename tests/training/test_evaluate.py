@@ -10,10 +10,12 @@ from skimage import data
 from mlcore import EmotionAnalyser, EmotionClassifier
 from mlcore.detection import detector_available
 from mlcore.labels import LABELS
+from mlcore.preprocessing import preprocess_views
 from mlcore.views import ONE_VIEW, Views
 from tests.support.tiny_model import build_tiny_model
 from training.data import Split, load_fer2013
 from training.evaluate import (
+    CROP,
     OTHER_VIEWS,
     UNCALIBRATED,
     faces_of,
@@ -65,18 +67,14 @@ def test_near_copies_are_left_out_of_their_accuracy(people):
     assert (found["left_out"], found["count"], found["accuracy"]) == (2, 4, 0.75)
 
 
-def test_the_ten_crops_are_the_windows_and_their_mirror_images():
-    face = Image.fromarray(np.arange(48 * 48, dtype=np.uint32).reshape(48, 48).astype(np.uint8))
-    views = [np.asarray(view, int) for view in ten_crop(face)]
-    assert len(views) == 10
-    assert {view.shape for view in views} == {(48, 48)}
-    left_upper = np.asarray(face.crop((0, 0, 44, 44)).resize((48, 48), Image.Resampling.BICUBIC))
-    middle = np.asarray(face.crop((2, 2, 46, 46)).resize((48, 48), Image.Resampling.BICUBIC))
-    inner = np.s_[4:40, 4:40]
-    assert abs(views[0][inner] - left_upper[inner]).max() <= 1
-    assert abs(views[4][inner] - middle[inner]).max() <= 1
-    for straight, mirrored in zip(views[:5], views[5:], strict=True):
-        assert np.array_equal(straight[:, ::-1], mirrored)
+def test_the_ten_crops_are_the_windows_pixel_by_pixel_and_their_mirror_images():
+    face = Image.fromarray(np.random.default_rng(3).integers(0, 256, (48, 48), dtype=np.uint8))
+    corners = ((0, 0), (4, 0), (0, 4), (4, 4), (2, 2))
+    for (left, top), moved in zip(corners, ten_crop(face), strict=True):
+        straight, mirrored = (view[0, 0] for view in preprocess_views([moved], CROP))
+        window = np.asarray(face)[top : top + 44, left : left + 44] / 255
+        assert np.allclose(straight, window)
+        assert np.allclose(mirrored, window[:, ::-1])
 
 
 def test_every_change_changes_what_its_name_says(astronaut):
@@ -139,7 +137,7 @@ def test_the_report_holds_all_measures_and_their_counts(reported, tiny, fer2013)
             assert figures_of_views[key] == measure(rows, split.labels, 0.4)[key]
     assert len({f["macro_recall"] for f in (served, *map(served.get, OTHER_VIEWS))}) == 3
     views = [view for face in faces_of(split) for view in ten_crop(face)]
-    crops = classifier.predict(views, ONE_VIEW).reshape(40, 10, len(LABELS)).mean(1)
+    crops = classifier.logits(views, CROP).reshape(40, 5, len(LABELS)).mean(1)
     assert figures["ten_crop"]["count"] == 40
     assert figures["ten_crop"]["accuracy"] == (crops.argmax(1) == split.labels).mean()
     # Nine of ten invented taggers say what the label says.
