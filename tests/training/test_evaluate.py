@@ -13,6 +13,7 @@ from mlcore.labels import LABELS
 from mlcore.preprocessing import preprocess_views
 from mlcore.views import ONE_VIEW, Views
 from tests.support.tiny_model import build_tiny_model
+from training import evaluate
 from training.data import Split, load_fer2013
 from training.evaluate import (
     CROP,
@@ -21,6 +22,7 @@ from training.evaluate import (
     faces_of,
     main,
     report,
+    report_views,
     ten_crop,
     without_copies,
     without_near_copies,
@@ -33,7 +35,7 @@ from training.robustness import CHANGES, measure_robustness
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
     return build_tiny_model(
-        tmp_path_factory.mktemp("tiny"), {"windows": "[40, 48]", "mirrored": "true"}
+        tmp_path_factory.mktemp("tiny"), {"windows": "[30, 60]", "mirrored": "true"}
     )
 
 
@@ -135,7 +137,6 @@ def test_the_report_holds_all_measures_and_their_counts(reported, tiny, fer2013)
         rows = classifier.predict(faces_of(split), views)
         for key in ("count", "accuracy", "macro_recall"):
             assert figures_of_views[key] == measure(rows, split.labels, 0.4)[key]
-    assert len({f["macro_recall"] for f in (served, *map(served.get, OTHER_VIEWS))}) == 3
     views = [view for face in faces_of(split) for view in ten_crop(face)]
     crops = classifier.logits(views, CROP).reshape(40, 5, len(LABELS)).mean(1)
     assert figures["ten_crop"]["count"] == 40
@@ -175,15 +176,36 @@ def test_every_figure_is_a_small_picture_whose_text_stays_inside(reported):
         assert (rim == 255).all(), path.name
 
 
-def test_other_windows_are_measured_where_they_are_chosen(tiny, fer2013, capsys):
-    arguments = ["--model", str(tiny), "--data", str(fer2013[0])]
-    public = report(EmotionClassifier(tiny), load_fer2013(fer2013[0]), "PublicTest")
-    for windows, expected in ((["40", "48"], public), (["48"], public["with_mirror_image"])):
-        assert main([*arguments, "--windows", *windows]) == 0
-        figures = json.loads(capsys.readouterr().out)
-        assert figures == {key: expected[key] for key in UNCALIBRATED}
-    assert main([*arguments, "--windows", "40", "48", "--split", "PrivateTest"]) == 0
-    assert json.loads(capsys.readouterr().out) != {key: public[key] for key in UNCALIBRATED}
+def test_each_figure_is_that_of_its_views(tiny):
+    random = np.random.default_rng(4)
+    small = random.integers(0, 256, (200, 4, 4), dtype=np.uint8)
+    faces = [Image.fromarray(face).resize((48, 48), Image.Resampling.BICUBIC) for face in small]
+    split = Split(np.stack([np.asarray(face) for face in faces]), random.integers(0, 7, 200), None)
+    classifier = EmotionClassifier(tiny)
+    training = Split(255 - split.images, split.labels, None)
+    figures = report(classifier, {"Training": training, "PublicTest": split}, "PublicTest")
+    told = {classifier.model.views: figures} | {v: figures[key] for key, v in OTHER_VIEWS.items()}
+    for views, of_views in told.items():
+        expected = measure(classifier.predict(faces, views), split.labels, 0.4)
+        assert report_views(classifier, split, views) == {k: of_views[k] for k in UNCALIBRATED}
+        assert of_views["macro_recall"] == expected["macro_recall"]
+    assert len({of_views["macro_recall"] for of_views in told.values()}) == 3
+
+
+@pytest.mark.parametrize(
+    ("more", "name"), [([], "PublicTest"), (["--split", "PrivateTest"], "PrivateTest")]
+)
+def test_windows_are_measured_where_they_are_chosen_unless_told_otherwise(
+    tiny, fer2013, capsys, monkeypatch, more, name
+):
+    asked = []
+    monkeypatch.setattr(evaluate, "report_views", lambda *of: asked.append(of) or {"count": 40})
+    arguments = ["--model", str(tiny), "--data", str(fer2013[0]), "--windows", "40", "48"]
+    assert main([*arguments, *more]) == 0
+    assert json.loads(capsys.readouterr().out) == {"count": 40}
+    ((_, split, views),) = asked
+    assert np.array_equal(split.images, load_fer2013(fer2013[0])[name].images)
+    assert views == Views((40, 48), mirrored=True)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from onnx import helper, numpy_helper
 from mlcore import EmotionClassifier
 from mlcore.model_info import MODEL_PATH
 from mlcore.preprocessing import preprocess_batch
-from mlcore.views import ONE_VIEW
+from mlcore.views import ONE_VIEW, Views
 from training import export
 from training.card import CARD
 from training.evaluate import faces_of
@@ -152,8 +152,24 @@ def test_a_kernel_that_rounding_would_spoil_stays_float16(network, splits):
     assert np.abs(after - before).mean() < 0.7 * np.abs(rounded - before).mean()
 
 
+def test_the_ranges_are_those_of_the_views_that_are_served(network, splits):
+    stages, head = export.fold(network), network.classifier
+    faces = faces_of(splits["Training"])
+    whole, near = (
+        quantise(export.build(stages, head, narrow=()), faces, views)
+        for views in (ONE_VIEW, Views((30,)))
+    )
+    scales, others = (
+        {c.name: numpy_helper.to_array(c) for c in model.graph.initializer if "scale" in c.name}
+        for model in (whole, near)
+    )
+    moved = {name for name in scales if not np.array_equal(scales[name], others[name])}
+    assert any("relu" in name.lower() for name in moved)
+    assert not any("kernel" in name for name in moved)
+
+
 def test_an_export_spares_those_kernels_and_tells_which(checkpoint, splits, tmp_path, monkeypatch):
-    monkeypatch.setattr(export, "sensitive_kernels", lambda model, faces: ["conv4_1"])
+    monkeypatch.setattr(export, "sensitive_kernels", lambda model, faces, views: ["conv4_1"])
     path = tmp_path / "network.onnx"
     told = export.export(checkpoint, splits, path, "int8")["weights"]
     assert (told["stored"], told["as_integers"]["in_float16"]) == ("int8", ["conv4_1"])
