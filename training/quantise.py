@@ -20,7 +20,7 @@ from PIL import Image
 
 from mlcore.classification import BATCH_SIZE
 from mlcore.preprocessing import preprocess_views
-from mlcore.views import ONE_VIEW, Views
+from mlcore.views import Views
 
 LARGEST = 64
 """Largest size of a stored kernel value, where a signed byte could hold 127.
@@ -54,7 +54,7 @@ class _Batches(CalibrationDataReader):
 
 
 def sensitive_kernels(
-    model: onnx.ModelProto, faces: Sequence[Image.Image], views: Views = ONE_VIEW
+    model: onnx.ModelProto, faces: Sequence[Image.Image], views: Views
 ) -> list[str]:
     """Return the convolutions that are no good in integers, by name, for example ``conv4_3``.
 
@@ -91,16 +91,14 @@ def _probabilities(model: onnx.ModelProto, batches: list[dict]) -> np.ndarray:
     return torch.from_numpy(logits).softmax(1).numpy()
 
 
-def quantise(
-    model: onnx.ModelProto, faces: Sequence[Image.Image], views: Views = ONE_VIEW
-) -> onnx.ModelProto:
+def quantise(model: onnx.ModelProto, faces: Sequence[Image.Image], views: Views) -> onnx.ModelProto:
     """Return the network with those convolutions in integers whose kernels are float32 there.
 
     What ``model`` stores as float16 stays so and is computed in float32, as the rest; ``faces`` are
-    those it was trained on, of which up to CALIBRATION_FACES tell the ranges of the values between
-    the layers. Kernels are signed bytes with a scale for each output channel (Krishnamoorthi,
-    2018), none larger than LARGEST; values between the layers are unsigned bytes. Pairs of
-    QuantizeLinear and DequantizeLinear say so.
+    those it was trained on, of which up to CALIBRATION_FACES, in the views that are served, tell
+    the ranges of the values between the layers. Kernels are signed bytes with a scale for each
+    output channel (Krishnamoorthi, 2018), none larger than LARGEST; values between the layers are
+    unsigned bytes. Pairs of QuantizeLinear and DequantizeLinear say so.
     """
     narrow = [c.name for c in model.graph.initializer if c.name.endswith(".float16")]
     with tempfile.TemporaryDirectory() as folder:

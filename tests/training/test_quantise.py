@@ -126,7 +126,7 @@ def test_kernels_of_the_shipped_network_are_no_larger_or_no_integers():
 def test_a_kernel_that_rounding_would_spoil_stays_float16(network, splits):
     faces = faces_of(splits["Training"])
     stages, head = export.fold(network), network.classifier
-    assert sensitive_kernels(export.build(stages, head, narrow=()), faces) == []
+    assert sensitive_kernels(export.build(stages, head, narrow=()), faces, ONE_VIEW) == []
 
     # As in a layer that began as an identity: one large value in each filter, and as much in the
     # many small ones beside it.
@@ -135,9 +135,9 @@ def test_a_kernel_that_rounding_would_spoil_stays_float16(network, splits):
     kernel[rows, rows % kernel.shape[1], 1, 1] += 50 * kernel.std()
     stages[3] = [(kernel, bias), *rest]
     whole = export.build(stages, head, narrow=())
-    assert sensitive_kernels(whole, faces) == ["conv4_1"]
+    assert sensitive_kernels(whole, faces, ONE_VIEW) == ["conv4_1"]
 
-    spared = quantise(export.build(stages, head, narrow=["conv4_1"]), faces)
+    spared = quantise(export.build(stages, head, narrow=["conv4_1"]), faces, ONE_VIEW)
     stored = {c.name: numpy_helper.to_array(c) for c in spared.graph.initializer}
     assert stored["conv4_1.float16"].dtype == np.float16
     assert len([name for name in stored if name.endswith(".kernel_quantized")]) == 7
@@ -147,7 +147,7 @@ def test_a_kernel_that_rounding_would_spoil_stays_float16(network, splits):
     inputs = {"input": splits["PublicTest"].inputs().numpy()}
     before, after, rounded = (
         onnxruntime.InferenceSession(model.SerializeToString()).run(None, inputs)[0]
-        for model in (whole, spared, quantise(whole, faces))
+        for model in (whole, spared, quantise(whole, faces, ONE_VIEW))
     )
     assert np.abs(after - before).mean() < 0.7 * np.abs(rounded - before).mean()
 
@@ -198,7 +198,7 @@ def test_constants_are_restored_from_every_way_of_storing_them(network, splits):
     whole = restored_values(export.build(stages, head, narrow=()))
     half = restored_values(export.build(stages, head))
     integers = restored_values(
-        quantise(export.build(stages, head, narrow=()), faces_of(splits["Training"]))
+        quantise(export.build(stages, head, narrow=()), faces_of(splits["Training"]), ONE_VIEW)
     )
     assert whole.keys() == half.keys() == integers.keys()
     assert len(whole) == 2 * 8 + 2
