@@ -72,8 +72,8 @@ REPRODUCE = """
     python -m training.card
 
 The last three wrote every figure above. `evaluate` repeats those of PrivateTest, and with
-`--split PublicTest` those of PublicTest, from the file itself; only the temperature, the threshold
-and what integers cost need the checkpoint.
+`--split PublicTest` those of PublicTest, from the file itself; only the temperature, the biases,
+the threshold and what integers cost need the checkpoint.
 
 ## Licence
 
@@ -148,6 +148,7 @@ def _identity(metadata: dict) -> str:
             ["Kernels", _kernels(metadata["weights"])],
             ["Served", _served(metadata)],
             ["Temperature", f"{metadata['temperature']}: divides that mean before the softmax"],
+            *([["Biases", _biases(metadata["biases"])]] if "biases" in metadata else []),
             ["Unsure", f"below a confidence of {percent(metadata['unsure_threshold'])}"],
         ],
         rule="---",
@@ -164,6 +165,11 @@ def _served(metadata: dict) -> str:
         f"the mean of the logits of {views.count} views: {sides} pixels around the middle of the "
         f"{FACE_SIZE} × {FACE_SIZE} face{images}"
     )
+
+
+def _biases(biases: dict[str, float]) -> str:
+    values = (f"{label} {value:+.2f}" for label, value in biases.items())
+    return f"fitted with it, and part of the logits: {', '.join(values)}".replace("-", "−")
 
 
 def _kernels(weights: dict) -> str:
@@ -194,9 +200,9 @@ def _training(training: dict) -> str:
     lines = [
         "\n## Training\n",
         "VGG19 with batch normalisation (the paper's Table 1), trained by `training/train.py` on",
-        "FER2013's Training split only. PublicTest chose the epoch, the views, the temperature,",
-        "the *unsure* threshold and whether kernels become integers; PrivateTest was measured",
-        "after that.",
+        "FER2013's Training split only. PublicTest chose the epoch, the views, the temperature and",
+        "the biases, the *unsure* threshold and whether kernels become integers; PrivateTest was",
+        "measured after that.",
     ]
     if "recipe" in training:
         path = f"training/recipes/{training['recipe']}.toml"

@@ -29,6 +29,7 @@ from mlcore.labels import LABELS
 from mlcore.model_info import MODEL_PATH
 from mlcore.preprocessing import INPUT_SIZE
 from mlcore.views import ONE_VIEW, Views
+from training import calibration
 from training.card import REPORT, CardError, write_card
 from training.checkpoint import CheckpointError, read_checkpoint, reading
 from training.data import DataError, Split, load_fer2013
@@ -142,7 +143,7 @@ def build(
     value = node("GlobalAveragePool", [value], "average")
     value = node("Flatten", [value], "features")
     weight = constant("linear.weight", head.weight.detach().numpy())
-    bias = constant("linear.bias", head.bias.detach().numpy())
+    bias = constant(calibration.HEAD_BIAS, head.bias.detach().numpy())
     node("Gemm", [value, weight, bias], "logits", transB=1)
     shape = ["N", 3, INPUT_SIZE, INPUT_SIZE]
     graph = helper.make_graph(
@@ -183,21 +184,6 @@ def exported_with_votes(path: Path) -> bool:
     """Return whether FER+ votes taught an exported network anything, by what its metadata say."""
     properties = {each.key: each.value for each in onnx.load(path).metadata_props}
     return WITH_VOTES in properties.get("dataset", "")
-
-
-def fit_temperature(logits: torch.Tensor, labels: torch.Tensor) -> float:
-    """Return the temperature with the least cross entropy (Guo et al., 2017)."""
-    log_temperature = torch.zeros(1, requires_grad=True)
-    optimiser = torch.optim.LBFGS([log_temperature], max_iter=100, line_search_fn="strong_wolfe")
-
-    def closure() -> torch.Tensor:
-        optimiser.zero_grad()
-        loss = nn.functional.cross_entropy(logits / log_temperature.exp(), labels)
-        loss.backward()
-        return loss
-
-    optimiser.step(closure)
-    return log_temperature.detach().exp().item()
 
 
 def label(model: onnx.ModelProto, path: Path, metadata: dict) -> None:
@@ -257,6 +243,7 @@ def export(
         "windows": list(SERVED.windows),
         "mirrored": SERVED.mirrored,
         "temperature": 1.0,
+        "biases": dict.fromkeys(LABELS, 0.0),
         "unsure_threshold": 0.0,
         "dataset": f"FER2013 training split{votes}",
         "training": {
@@ -350,11 +337,14 @@ def _calibrate_and_measure(
     label(model, out, metadata)
     public = splits["PublicTest"]
     logits = torch.from_numpy(EmotionClassifier(out).logits(faces_of(public)))
-    metadata["temperature"] = round(fit_temperature(logits, torch.from_numpy(public.labels)), 4)
-    calibrated = (logits / metadata["temperature"]).softmax(1).numpy()
+    temperature, biases = calibration.fit(logits, torch.from_numpy(public.labels))
+    metadata["temperature"] = temperature
+    metadata["biases"] = dict(zip(LABELS, biases, strict=True))
+    calibrated = ((logits + torch.tensor(biases)) / temperature).softmax(1).numpy()
     right = calibrated.argmax(1) == public.labels
     threshold = sure_threshold(calibrated.max(1), right, SURE_ACCURACY)
     metadata["unsure_threshold"] = round(threshold, 4)
+    calibration.add_to_logits(model, biases)
     label(model, out, metadata)
 
     classifier = EmotionClassifier(out)

@@ -5,8 +5,7 @@ import torch
 from PIL import Image, ImageFilter
 
 from mlcore import EmotionAnalyser
-from mlcore.analysis import Face
-from mlcore.detection import detector_available
+from mlcore.detection import Box, detector_available
 from mlcore.labels import LABELS
 from training.metrics import share_right
 
@@ -38,9 +37,8 @@ def make_photo(
     return photo, (left, top)
 
 
-def _is_the_one(face: Face, corner: tuple[int, int], side: int) -> bool:
+def is_the_one(box: Box, corner: tuple[int, int], side: int) -> bool:
     """Whether the middle of a found box lies in the middle half of the frame."""
-    box = face.box
     x = (box.x + box.width / 2 - corner[0]) / side
     y = (box.y + box.height / 2 - corner[1]) / side
     return 0.25 < x < 0.75 and 0.25 < y < 0.75
@@ -81,11 +79,11 @@ def _measure_side(
     found, answers, other_boxes = [], [], 0
     for index, face in enumerate(faces):
         photo, corner = make_photo(face, side, random)
-        boxes = analyser.analyse(photo).faces
-        matching = [box for box in boxes if _is_the_one(box, corner, side)]
-        other_boxes += len(boxes) - len(matching)
+        seen = analyser.analyse(photo).faces
+        matching = [face for face in seen if is_the_one(face.box, corner, side)]
+        other_boxes += len(seen) - len(matching)
         if matching:
-            best = max(matching, key=lambda box: box.detection_confidence)
+            best = max(matching, key=lambda face: face.detection_confidence)
             found.append(index)
             answers.append(LABELS.index(best.label))
     return {

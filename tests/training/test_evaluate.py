@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
-from skimage import data
 
 from mlcore import EmotionAnalyser, EmotionClassifier
 from mlcore.detection import detector_available
@@ -37,13 +36,6 @@ def tiny(tmp_path_factory):
     return build_tiny_model(
         tmp_path_factory.mktemp("tiny"), {"windows": "[30, 60]", "mirrored": "true"}
     )
-
-
-@pytest.fixture(scope="module")
-def astronaut():
-    """Return a real, smiling face in FER2013's framing."""
-    picture = Image.fromarray(data.astronaut())
-    return picture.crop((170, 60, 280, 170)).convert("L").resize((48, 48))
 
 
 @pytest.fixture(scope="module")

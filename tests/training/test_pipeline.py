@@ -16,7 +16,7 @@ from onnx import numpy_helper
 from mlcore import EmotionClassifier
 from mlcore.model_info import read_model_info
 from mlcore.views import ONE_VIEW, Views
-from training import evaluate, export
+from training import calibration, evaluate, export
 from training.card import CARD, render
 from training.checkpoint import read_checkpoint
 from training.recipe import load_recipe
@@ -101,7 +101,9 @@ def test_the_exported_file_answers_like_the_trained_network(exported, trained, s
     path, metadata = exported
     network, _ = export.load_averaged(trained / "best.pt")
     with torch.no_grad():
-        logits = network(splits["PrivateTest"].inputs()) / metadata["temperature"]
+        logits = network(splits["PrivateTest"].inputs())
+        logits += torch.tensor(list(metadata["biases"].values()))
+        logits /= metadata["temperature"]
     served = EmotionClassifier(path).predict(evaluate.faces_of(splits["PrivateTest"]), ONE_VIEW)
     assert metadata["weights"]["parity"] < export.PARITY
     # The file's kernels are rounded to float16, which that is measured without.
@@ -208,19 +210,32 @@ def test_a_run_from_an_export_that_is_stopped_and_resumed_ends_the_same(
     assert all(torch.equal(value, other["model"][name]) for name, value in one["model"].items())
 
 
-def test_the_temperature_is_fitted_to_the_answers_as_they_are_served(exported, splits):
+def test_the_file_is_calibrated_for_its_answers_as_they_are_served(exported, splits):
     path, metadata = exported
     public = splits["PublicTest"]
     served, labels = EmotionClassifier(path), torch.from_numpy(public.labels)
-    fitted = [
-        export.fit_temperature(
+    assert served.model.views == export.SERVED
+    fitted = {
+        views: calibration.fit(
             torch.from_numpy(served.logits(evaluate.faces_of(public), views)), labels
         )
         for views in (export.SERVED, ONE_VIEW)
-    ]
-    assert metadata["temperature"] == pytest.approx(fitted[0], abs=1e-3)
-    assert metadata["temperature"] != pytest.approx(fitted[1], abs=1e-3)
-    assert served.model.views == export.SERVED
+    }
+    # Its biases are in the file's logits already, so that none are left to be found.
+    assert fitted[export.SERVED][0] == pytest.approx(metadata["temperature"], rel=0.01)
+    assert fitted[export.SERVED][1] == pytest.approx([0] * 7, abs=0.01)
+    assert fitted[ONE_VIEW][1] != pytest.approx([0] * 7, abs=0.01)
+
+
+def test_the_fit_finds_the_temperature_and_the_biases_that_labels_were_drawn_with():
+    random = torch.Generator().manual_seed(5)
+    logits = 3 * torch.randn(20_000, 7, generator=random)
+    biases = torch.tensor([-0.9, 0.6, 0.3, 0.0, 0.0, -0.3, 0.3])
+    odds = ((logits + biases) / 2).softmax(1)
+    labels = torch.multinomial(odds, 1, generator=random)[:, 0]
+    temperature, found = calibration.fit(logits, labels)
+    assert temperature == pytest.approx(2, abs=0.06)
+    assert found == pytest.approx(biases.tolist(), abs=0.15)
 
 
 def test_a_file_that_is_no_export_cannot_be_started_from(recipe, splits, tmp_path):
