@@ -85,7 +85,8 @@ class EmotionClassifier:
         return (odds / odds.sum(axis=1, keepdims=True)).astype(np.float32)
 
     def logits(self, faces: Sequence[Image.Image], views: Views | None = None) -> np.ndarray:
-        """Return (N, 7) float32 logits in LABELS order, before the temperature.
+        """Return (N, 7) float32 logits in LABELS order, with the file's biases, before the
+        temperature.
 
         They are the mean of the logits of ``views``, by default those that the file's metadata
         name. With mirror images among them a photo and a selfie, which phones mirror, have one

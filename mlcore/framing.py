@@ -4,18 +4,17 @@ import numpy as np
 from PIL import Image
 
 from mlcore.detection import Box
-from mlcore.frame import FRAME_SCALE, face_frame
+from mlcore.frame import face_frame
 from mlcore.images import Photo
 
 
-def crop_face(photo: Photo, box: Box, scale: float = FRAME_SCALE) -> Image.Image:
+def crop_face(photo: Photo, box: Box) -> Image.Image:
     """Return the square RGB crop that shows the face in ``box`` as FER2013 would.
 
-    ``scale`` is face_frame's. Where the frame leaves the picture, the picture's edge is repeated;
-    nothing is distorted.
+    Where the frame leaves the picture, the picture's edge is repeated; nothing is distorted.
     """
-    reduction = photo.image.width / photo.width
-    x, y, side = (value * reduction for value in face_frame(box, scale))
+    scale = photo.image.width / photo.width
+    x, y, side = (value * scale for value in face_frame(box))
     return _square(photo.image, x, y, side)
 
 

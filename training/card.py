@@ -148,7 +148,7 @@ def _identity(metadata: dict) -> str:
             ["Kernels", _kernels(metadata["weights"])],
             ["Served", _served(metadata)],
             ["Temperature", f"{metadata['temperature']}: divides that mean before the softmax"],
-            *([["Biases", _biases(metadata["biases"])]] if "biases" in metadata else []),
+            ["Biases", _biases(metadata["biases"])],
             ["Unsure", f"below a confidence of {percent(metadata['unsure_threshold'])}"],
         ],
         rule="---",
@@ -168,8 +168,8 @@ def _served(metadata: dict) -> str:
 
 
 def _biases(biases: dict[str, float]) -> str:
-    values = (f"{label} {value:+.2f}" for label, value in biases.items())
-    return f"fitted with it, and part of the logits: {', '.join(values)}".replace("-", "−")
+    values = (f"{label} {value:+z.2f}" for label, value in biases.items())
+    return f"part of the logits, fitted with it: {', '.join(values)}".replace("-", "−")
 
 
 def _kernels(weights: dict) -> str:

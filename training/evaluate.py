@@ -33,7 +33,8 @@ SAMPLE = 1500
 SEED = 2013
 
 UNCALIBRATED = ("count", "accuracy", "accuracy_interval", "macro_recall")
-"""Figures that are told of views that are not served: the others depend on the temperature."""
+"""Figures that are told of views that are not served: the others depend on the temperature. The
+biases in the logits, which were fitted for the served views, too, are left as they are."""
 
 OTHER_VIEWS = {"single_view": ONE_VIEW, "with_mirror_image": Views(mirrored=True)}
 

@@ -29,7 +29,7 @@ from mlcore.labels import LABELS
 from mlcore.model_info import MODEL_PATH
 from mlcore.preprocessing import INPUT_SIZE
 from mlcore.views import ONE_VIEW, Views
-from training import calibration
+from training.calibration import fit_calibration
 from training.card import REPORT, CardError, write_card
 from training.checkpoint import CheckpointError, read_checkpoint, reading
 from training.data import DataError, Split, load_fer2013
@@ -49,6 +49,10 @@ WITH_VOTES = "with FER+ votes"
 
 STATE = ("recipe", "epoch", "votes", "ferplus_weight", "started_from")
 """What an export tells of its checkpoint."""
+
+BIASES = "biases"
+"""Name of the 7 numbers that a file adds to what the network says; a network that is trained on
+goes on without them."""
 
 STORED_PARITY = 0.01
 """How far probabilities may move where kernels are rounded to float16."""
@@ -143,8 +147,9 @@ def build(
     value = node("GlobalAveragePool", [value], "average")
     value = node("Flatten", [value], "features")
     weight = constant("linear.weight", head.weight.detach().numpy())
-    bias = constant(calibration.HEAD_BIAS, head.bias.detach().numpy())
-    node("Gemm", [value, weight, bias], "logits", transB=1)
+    bias = constant("linear.bias", head.bias.detach().numpy())
+    value = node("Gemm", [value, weight, bias], "linear", transB=1)
+    node("Add", [value, constant(BIASES, np.zeros(len(LABELS), np.float32))], "logits")
     shape = ["N", 3, INPUT_SIZE, INPUT_SIZE]
     graph = helper.make_graph(
         nodes,
@@ -195,6 +200,12 @@ def label(model: onnx.ModelProto, path: Path, metadata: dict) -> None:
     path.write_bytes(content)
     beside = {**metadata, "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
     path.with_suffix(".json").write_text(json.dumps(beside, indent=1) + "\n")
+
+
+def set_biases(model: onnx.ModelProto, biases: list[float]) -> None:
+    """Make a network that ``build`` returned, or one in integers of it, add these to its logits."""
+    (constant,) = (each for each in model.graph.initializer if each.name == BIASES)
+    constant.CopyFrom(numpy_helper.from_array(np.array(biases, np.float32), BIASES))
 
 
 def code_revision() -> str:
@@ -337,14 +348,14 @@ def _calibrate_and_measure(
     label(model, out, metadata)
     public = splits["PublicTest"]
     logits = torch.from_numpy(EmotionClassifier(out).logits(faces_of(public)))
-    temperature, biases = calibration.fit(logits, torch.from_numpy(public.labels))
+    temperature, biases = fit_calibration(logits, torch.from_numpy(public.labels))
     metadata["temperature"] = temperature
     metadata["biases"] = dict(zip(LABELS, biases, strict=True))
     calibrated = ((logits + torch.tensor(biases)) / temperature).softmax(1).numpy()
     right = calibrated.argmax(1) == public.labels
     threshold = sure_threshold(calibrated.max(1), right, SURE_ACCURACY)
     metadata["unsure_threshold"] = round(threshold, 4)
-    calibration.add_to_logits(model, biases)
+    set_biases(model, biases)
     label(model, out, metadata)
 
     classifier = EmotionClassifier(out)

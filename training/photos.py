@@ -2,10 +2,11 @@
 
 import numpy as np
 import torch
-from PIL import Image, ImageFilter
+from PIL import Image
 
 from mlcore import EmotionAnalyser
-from mlcore.detection import Box, detector_available
+from mlcore.analysis import Face
+from mlcore.detection import detector_available
 from mlcore.labels import LABELS
 from training.metrics import share_right
 
@@ -15,9 +16,9 @@ PHOTO = (480, 360)
 SIDES = (48, 96, 160, 240)
 """Pixels that a face's frame takes up in the photo."""
 
-SOFT_EDGE = 0.04
-"""Share of a frame's side over which it fades into the background, so that no hard edge helps or
-irritates the detector."""
+SOFT_EDGE = 0.1
+"""Share of a frame's side over which its continued edge fades into the background around it, so
+that no hard edge helps or irritates the detector, and nothing of the frame is hidden."""
 
 
 def make_photo(
@@ -27,18 +28,22 @@ def make_photo(
     corner there."""
     colours = random.integers(30, 226, (6, 8, 3), dtype=np.uint8)
     photo = Image.fromarray(colours).resize(PHOTO, Image.Resampling.BICUBIC)
-    edge = max(1, round(side * SOFT_EDGE))
-    mask = Image.new("L", (side, side))
-    mask.paste(255, (edge, edge, side - edge, side - edge))
-    mask = mask.filter(ImageFilter.GaussianBlur(edge / 2))
+    edge = round(side * SOFT_EDGE)
+    frame = face.convert("L").resize((side, side), Image.Resampling.BICUBIC)
+    pixels = np.pad(np.asarray(frame), edge, mode="edge")
+    fading = np.pad(np.full((side, side), 255), edge, mode="linear_ramp")
     left, top = (int(random.integers(0, length - side + 1)) for length in PHOTO)
-    frame = face.resize((side, side), Image.Resampling.BICUBIC)
-    photo.paste(frame.convert("RGB"), (left, top), mask)
+    photo.paste(
+        Image.fromarray(pixels).convert("RGB"),
+        (left - edge, top - edge),
+        Image.fromarray(fading.astype(np.uint8)),
+    )
     return photo, (left, top)
 
 
-def is_the_one(box: Box, corner: tuple[int, int], side: int) -> bool:
+def _is_the_one(face: Face, corner: tuple[int, int], side: int) -> bool:
     """Whether the middle of a found box lies in the middle half of the frame."""
+    box = face.box
     x = (box.x + box.width / 2 - corner[0]) / side
     y = (box.y + box.height / 2 - corner[1]) / side
     return 0.25 < x < 0.75 and 0.25 < y < 0.75
@@ -79,11 +84,11 @@ def _measure_side(
     found, answers, other_boxes = [], [], 0
     for index, face in enumerate(faces):
         photo, corner = make_photo(face, side, random)
-        seen = analyser.analyse(photo).faces
-        matching = [face for face in seen if is_the_one(face.box, corner, side)]
-        other_boxes += len(seen) - len(matching)
+        boxes = analyser.analyse(photo).faces
+        matching = [box for box in boxes if _is_the_one(box, corner, side)]
+        other_boxes += len(boxes) - len(matching)
         if matching:
-            best = max(matching, key=lambda face: face.detection_confidence)
+            best = max(matching, key=lambda box: box.detection_confidence)
             found.append(index)
             answers.append(LABELS.index(best.label))
     return {

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from mlcore.detection import Box, detect_faces
-from mlcore.frame import explained_square, face_frame
+from mlcore.frame import FRAME_OFFSET, FRAME_SCALE, explained_square, face_frame
 from mlcore.framing import crop_face, whole_picture
 from mlcore.images import Photo, load_photo
 
@@ -83,3 +83,15 @@ def test_the_whole_picture_becomes_square_without_distortion(size):
 
 def test_a_box_of_one_pixel_gives_a_crop():
     assert crop_face(Photo(coordinates(9, 9), 9, 9), Box(8, 8, 1, 1)).size == (1, 1)
+
+
+def test_the_constants_are_what_the_measuring_command_measures(astronaut):
+    from training.framing import measure
+
+    # One face in the framing of FER2013, at the three sizes that the command looks at.
+    face = np.asarray(astronaut.crop((165, 60, 279, 174)).convert("L").resize((48, 48)))
+    rows = measure(np.stack([face, face, face, np.zeros_like(face)]))
+    assert rows.shape == (3, 3)
+    scale, right, down = np.median(rows, axis=0)
+    assert scale == pytest.approx(FRAME_SCALE, rel=0.15)
+    assert (right, down) == pytest.approx(FRAME_OFFSET, abs=0.06)

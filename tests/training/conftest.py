@@ -6,7 +6,6 @@ import gzip
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from skimage import data
 
 from training.data import VOTE_COLUMNS, VOTES, load_fer2013
@@ -63,10 +62,3 @@ def people():
     small = data.lfw_subset()[:60]
     enlarged = np.kron(small, np.ones((2, 2)))[:, 1:49, 1:49]
     return (enlarged * 180 + 20).astype(np.uint8)
-
-
-@pytest.fixture(scope="session")
-def astronaut():
-    """Return a real, smiling face in FER2013's framing."""
-    picture = Image.fromarray(data.astronaut())
-    return picture.crop((170, 60, 280, 170)).convert("L").resize((48, 48))

@@ -76,6 +76,12 @@ def test_what_integers_change_is_told_with_its_sign(lost, told, stored, words):
     assert f"{words}{told} on PublicTest, 95.0 %" in render({**METADATA, "weights": weights}, None)
 
 
+def test_biases_are_told_with_their_signs():
+    values = [-0.124, 0.451, 0.001, -0.002, 0, 1, -0.5]
+    card = render(METADATA | {"biases": dict(zip(LABELS, values, strict=True))}, None)
+    assert "angry −0.12, disgust +0.45, fear +0.00, happy +0.00, sad +0.00, surprise +1.00" in card
+
+
 def test_layers_that_are_no_integers_are_named():
     cost = {"accuracy_lost": 0.001, "same_answers": 0.95, "in_float16": ["conv4_3", "conv4_4"]}
     for stored, words in (
