@@ -29,7 +29,6 @@ from training.metrics import measure, share_right
 from training.photos import PHOTO, measure_photos
 from training.robustness import measure_robustness
 
-SAMPLE = 1500
 SEED = 2013
 
 UNCALIBRATED = ("count", "accuracy", "accuracy_interval", "macro_recall")
@@ -128,10 +127,11 @@ def full_report(
     model_path: Path,
     splits: dict[str, Split],
     name: str,
-    sample: int = SAMPLE,
+    sample: int | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> dict:
-    """Return everything that is measured of one split; ``sample`` faces for what takes long.
+    """Return everything that is measured of one split; what takes long on ``sample`` faces that are
+    drawn from it, by default on all.
 
     ``say`` hears of every step as it begins. Raises MLCoreError where the model cannot be loaded.
     """
@@ -199,13 +199,12 @@ def main(arguments: list[str] | None = None) -> int:
         type=Path,
         metavar="FOLDER",
         help="measure everything (several views, FER+ votes, bad pictures, whole photos) and write "
-        "report.json and figures here; nine minutes on two cores",
+        "report.json and figures here; a quarter of an hour on two cores",
     )
     parser.add_argument(
         "--sample",
         type=positive,
-        default=SAMPLE,
-        help=f"faces for the slow parts of the report (default: {SAMPLE}; 3589: all)",
+        help="faces for the slow parts of the report (default: all)",
     )
     options = parser.parse_args(arguments)
     try:
