@@ -327,8 +327,8 @@ def _conditions(report: dict) -> str:
         for row in report["robustness"]
     ]
     return (
-        f"\n### Bad pictures\n\n{report['robustness'][0]['count']} faces of {report['split']}, each "
-        "change applied to the 48-pixel face.\n"
+        f"\n### Bad pictures\n\n{report['robustness'][0]['count']} faces of {report['split']}, "
+        "each change applied to the 48-pixel face.\n"
         + table(["Change", "Right", "Same answer as unchanged"], rows)
         + f"\n![Accuracy on bad pictures]({REPORT}/robustness.png)\n"
     )
