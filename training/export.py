@@ -29,7 +29,7 @@ from mlcore.labels import LABELS
 from mlcore.model_info import MODEL_PATH
 from mlcore.preprocessing import INPUT_SIZE
 from mlcore.views import ONE_VIEW, Views
-from training.calibration import fit_calibration
+from training.calibration import cross_validate, fit_calibration
 from training.card import REPORT, CardError, write_card
 from training.checkpoint import CheckpointError, read_checkpoint, reading
 from training.data import DataError, Split, load_fer2013
@@ -255,6 +255,7 @@ def export(
         "mirrored": SERVED.mirrored,
         "temperature": 1.0,
         "biases": dict.fromkeys(LABELS, 0.0),
+        "cross_validation": {},
         "unsure_threshold": 0.0,
         "dataset": f"FER2013 training split{votes}",
         "training": {
@@ -348,9 +349,11 @@ def _calibrate_and_measure(
     label(model, out, metadata)
     public = splits["PublicTest"]
     logits = torch.from_numpy(EmotionClassifier(out).logits(faces_of(public)))
-    temperature, biases = fit_calibration(logits, torch.from_numpy(public.labels))
+    labels = torch.from_numpy(public.labels)
+    temperature, biases = fit_calibration(logits, labels)
     metadata["temperature"] = temperature
     metadata["biases"] = dict(zip(LABELS, biases, strict=True))
+    metadata["cross_validation"] = cross_validate(logits, labels)
     calibrated = ((logits + torch.tensor(biases)) / temperature).softmax(1).numpy()
     right = calibrated.argmax(1) == public.labels
     threshold = sure_threshold(calibrated.max(1), right, SURE_ACCURACY)

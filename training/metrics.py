@@ -108,6 +108,18 @@ def _confidence_groups(answers: np.ndarray, confidence: np.ndarray, right: np.nd
     return groups
 
 
+def count_answers(answers: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the confusion matrix of (N,) answers: one row a label, one column an answer."""
+    confusion = np.zeros((len(LABELS), len(LABELS)), int)
+    np.add.at(confusion, (labels, answers), 1)
+    return confusion
+
+
+def recalls(confusion: np.ndarray) -> np.ndarray:
+    """Return the share of each label's faces that is answered right; 0 where there are none."""
+    return confusion.diagonal() / confusion.sum(1).clip(1)
+
+
 def measure(probabilities: np.ndarray, labels: np.ndarray, unsure_threshold: float) -> dict:
     """Return the figures of (N, 7) probabilities against (N,) true labels.
 
@@ -118,10 +130,9 @@ def measure(probabilities: np.ndarray, labels: np.ndarray, unsure_threshold: flo
     confidence = probabilities.max(1)
     right = answers == labels
     sure = confidence >= unsure_threshold
-    confusion = np.zeros((len(LABELS), len(LABELS)), int)
-    np.add.at(confusion, (labels, answers), 1)
+    confusion = count_answers(answers, labels)
     hits, labelled, answered = confusion.diagonal(), confusion.sum(1), confusion.sum(0)
-    recall, precision = hits / labelled.clip(1), hits / answered.clip(1)
+    recall, precision = recalls(confusion), hits / answered.clip(1)
     f1 = 2 * hits / (labelled + answered).clip(1)
     truth = np.eye(len(LABELS))[labels]
     return {

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from training.calibration import fit_calibration
+from training.calibration import cross_validate, fit_calibration
 
 
 @pytest.fixture(scope="module")
@@ -31,3 +31,24 @@ def test_on_average_a_label_is_said_to_be_as_likely_as_it_is(answers):
     before = (logits / temperature).softmax(1).mean(0)
     assert said.numpy() == pytest.approx(shares, abs=1e-3)
     assert before.numpy() != pytest.approx(shares, abs=0.03)
+
+
+def share_right(logits, labels):
+    return (logits.argmax(1) == labels).double().mean().item()
+
+
+def test_cross_validation_tells_what_biases_give(answers):
+    logits, labels, biases = answers
+    told = cross_validate(logits, labels)
+    without, with_biases = share_right(logits, labels), share_right(logits + biases, labels)
+    assert with_biases > without + 0.005
+    assert told["without_biases"]["accuracy"] == pytest.approx(without, abs=1e-4)
+    assert told["with_biases"]["accuracy"] == pytest.approx(with_biases, abs=0.002)
+
+
+def test_cross_validation_does_not_count_what_was_learned_by_heart():
+    random = torch.Generator().manual_seed(6)
+    logits = torch.randn(210, 7, generator=random)
+    labels = torch.randint(0, 7, (210,), generator=random)
+    by_heart = share_right(logits + torch.tensor(fit_calibration(logits, labels)[1]), labels)
+    assert cross_validate(logits, labels)["with_biases"]["accuracy"] < by_heart - 0.01

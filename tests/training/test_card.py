@@ -82,6 +82,16 @@ def test_biases_are_told_with_their_signs():
     assert "angry −0.12, disgust +0.45, fear +0.00, happy +0.00, sad +0.00, surprise +1.00" in card
 
 
+def test_what_biases_give_other_faces_is_told():
+    told = {
+        "without_biases": {"accuracy": 0.7275, "macro_recall": 0.7094},
+        "with_biases": {"accuracy": 0.7287, "macro_recall": 0.7141},
+    }
+    card = render(METADATA | {"cross_validation": told}, None)
+    assert "72.87 % are right instead of 72.75 %, and macro recall is 0.714 instead of 0.7" in card
+    assert "nine tenths" not in render(METADATA | {"cross_validation": {}}, None)
+
+
 def test_layers_that_are_no_integers_are_named():
     cost = {"accuracy_lost": 0.001, "same_answers": 0.95, "in_float16": ["conv4_3", "conv4_4"]}
     for stored, words in (

@@ -17,7 +17,7 @@ from mlcore import EmotionClassifier
 from mlcore.model_info import read_model_info
 from mlcore.views import ONE_VIEW, Views
 from training import evaluate, export
-from training.calibration import fit_calibration
+from training.calibration import cross_validate, fit_calibration
 from training.card import CARD, render
 from training.checkpoint import read_checkpoint
 from training.recipe import load_recipe
@@ -231,6 +231,7 @@ def test_the_file_is_calibrated_for_its_answers_as_they_are_served(exported, fit
     ((logits, labels),) = fitted
     temperature, biases = fit_calibration(logits, labels)
     assert (metadata["temperature"], [*metadata["biases"].values()]) == (temperature, biases)
+    assert metadata["cross_validation"] == cross_validate(logits, labels)
     public, served = splits["PublicTest"], EmotionClassifier(path)
     assert labels.tolist() == public.labels.tolist()
     expected = logits.numpy() + np.array(biases, np.float32)
