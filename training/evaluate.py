@@ -156,9 +156,7 @@ def full_report(
     crops = [classifier.logits(ten_crop(face), CROP).mean(0) for face in faces]
     result["ten_crop"] = share_right(np.argmax(crops, 1) == split.labels)
     say(f"blur, darkness, compression, turns and sizes of {len(some)} faces")
-    result["robustness"] = measure_robustness(
-        classifier, some, labels, answers[chosen]
-    )
+    result["robustness"] = measure_robustness(classifier, some, labels, answers[chosen])
     say(f"photos with {len(some)} faces")
     analyser = EmotionAnalyser(model_path)
     rows = measure_photos(analyser, some, labels, answers[chosen], SEED)
