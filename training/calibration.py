@@ -54,7 +54,7 @@ def cross_validate(logits: torch.Tensor, labels: torch.Tensor) -> dict:
     for name, values in (("without_biases", logits), ("with_biases", moved)):
         confusion = count_answers(values.argmax(1).numpy(), labels.numpy())
         told[name] = {
-            "accuracy": round(confusion.trace() / len(labels), 4),
-            "macro_recall": round(recalls(confusion).mean(), 4),
+            "accuracy": round(float(confusion.trace() / len(labels)), 4),
+            "macro_recall": round(float(recalls(confusion).mean()), 4),
         }
     return told

@@ -72,8 +72,10 @@ REPRODUCE = """
     python -m training.card
 
 The last three wrote every figure above. `evaluate` repeats those of PrivateTest, and with
-`--split PublicTest` those of PublicTest, from the file itself; only the temperature, the biases,
-the threshold and what integers cost need the checkpoint.
+`--split PublicTest` those of PublicTest, from the file itself; only the temperature, the biases
+and what they were judged by, the threshold and what integers cost need the checkpoint, which is
+`last.pt` in place of `best.pt` where that is right more often as served
+([HISTORY.md](../../training/HISTORY.md)).
 
 ## Licence
 
@@ -175,10 +177,10 @@ def _biases(metadata: dict) -> str:
         return text
     without, with_biases = told["without_biases"], told["with_biases"]
     return (
-        f"{text}. Where they are fitted on nine tenths of PublicTest to answer the last, "
-        f"{percent(with_biases['accuracy'], 2)} are right instead of "
-        f"{percent(without['accuracy'], 2)}, and macro recall is {with_biases['macro_recall']:.3f} "
-        f"instead of {without['macro_recall']:.3f}"
+        f"{text}. Fitted on nine tenths of PublicTest to answer the other tenth, by turns: "
+        f"{percent(with_biases['accuracy'], 2)} right with them and "
+        f"{percent(without['accuracy'], 2)} without, macro recall "
+        f"{with_biases['macro_recall']:.3f} and {without['macro_recall']:.3f}"
     )
 
 
