@@ -272,6 +272,7 @@ def test_insights_lead_to_the_photos_behind_a_number(
     page = logged_in
     page.get_by_role("link", name="Insights").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Insights")
+    page.wait_for_load_state()  # What tells of a file listens only once the scripts are there.
     with page.expect_download() as download:
         page.get_by_role("link", name="Table (CSV)").click()
     assert str(prediction.pk) in Path(download.value.path()).read_text()
