@@ -83,6 +83,7 @@ def test_records_that_there_are_are_answered_for_as_described(
         token=new_token(owner),
         id=str(analyse().pk),
         slug=demo.slug,
+        Prefer="wait=1",  # Without it each request for a drawing takes ten seconds here.
     )
 
 
