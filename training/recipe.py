@@ -36,7 +36,9 @@ class Stage:
     ``learning_rate`` is that at the start and at the end, half a cosine apart, or one number that
     stays; ``decay`` lowers it in steps besides. ``sharpness`` is how far the weights are moved up
     the gradient before the gradient that counts is taken (``run.Run._climb``), 0 for no such move.
-    ``mixup`` is the largest share of another face in half of a batch's views (``run.mix``).
+    ``mixup`` is the largest share of another face in half of a batch's views (``targets.mix``).
+    ``distillation`` is the share in the targets of what a teacher says of other views of the same
+    faces (``targets.second_look``), 0 for no teacher.
     """
 
     depth: str
@@ -47,6 +49,7 @@ class Stage:
     decay: StepDecay | None = None
     sharpness: float = 0.0
     mixup: float = 0.0
+    distillation: float = 0.0
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     @property
@@ -187,6 +190,7 @@ def _stage(values: dict, place: str) -> Stage:
         (0 <= stage.augmentation.blur <= 1, "blur from 0 to 1"),
         (0 <= stage.sharpness < math.inf, "sharpness at least 0"),
         (0 <= stage.mixup <= 0.5, "mixup from 0 to 0.5"),
+        (0 <= stage.distillation <= 1, "distillation from 0 to 1"),
         (stage.decay is None or stage.decay.every > 0, "decay.every above 0"),
     ):  # fmt: skip
         if not holds:

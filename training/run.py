@@ -1,6 +1,7 @@
 """The state of a training run, and one step, one pass and one measurement of it."""
 
 import contextlib
+import copy
 import hashlib
 import os
 import time
@@ -12,14 +13,13 @@ from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
 from tqdm import tqdm
 
-from mlcore.labels import LABELS
 from mlcore.preprocessing import INPUT_SIZE
-from training.augmentation import Augmentation
 from training.checkpoint import CheckpointError, read_checkpoint, reading, write_checkpoint
-from training.data import Split, label_given_votes
+from training.data import Split
 from training.export import exported_with_votes, load_exported
 from training.model import LAYERS, EmotionVGG, grow
-from training.recipe import Recipe, RecipeError, Stage
+from training.recipe import Recipe, RecipeError
+from training.targets import mix, mixed_faces, opinions, second_look
 
 STATISTICS_FACES = 8192
 SPEED_STEPS = 4
@@ -37,38 +37,6 @@ class StopSignal:
         # Printing could fail here, where the terminal is gone, and take the step with it.
         with contextlib.suppress(OSError):
             os.write(2, b"\nstopping after this step; once more stops at once\n")
-
-
-def soft_targets(split: Split, recipe: Recipe) -> torch.Tensor:
-    """Return (N, 7) float32 rows that sum to 1: the smoothed label mixed with the FER+ votes."""
-    targets = np.eye(len(LABELS), dtype=np.float32)[split.labels]
-    targets = targets * (1 - recipe.label_smoothing) + recipe.label_smoothing / len(LABELS)
-    if recipe.ferplus_weight:
-        targets += recipe.ferplus_weight * (label_given_votes(split) - targets)
-    return torch.from_numpy(targets)
-
-
-def mixed_faces(stage: Stage, batch: int) -> int:
-    """Return how many faces of a batch, the first ones, are mixed with others: half of them, so
-    that what is said of the rest is said of one face."""
-    return batch // 2 if stage.mixup else 0
-
-
-def mix(
-    views: torch.Tensor, targets: torch.Tensor, count: int, most: float, generator: torch.Generator
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Lay another face over the first ``count`` of (N, 3, S, S) views, and its target over that of
-    (N, 7).
-
-    Mixup (Zhang et al., 2018): the share of the other is drawn for each between 0 and ``most``. A
-    network that answers in proportion between faces has less room to learn wrong labels by heart.
-    """
-    share = torch.rand(count, 1, generator=generator, device=views.device) * most
-    mixed, wanted = (
-        torch.cat([part[:count].lerp(part[:count].roll(1, 0), each), part[count:]])
-        for part, each in ((views, share.view(-1, 1, 1, 1)), (targets, share))
-    )
-    return mixed, wanted
 
 
 def digest_of(split: Split, recipe: Recipe) -> str:
@@ -115,22 +83,6 @@ def accuracy(
     return right / len(labels)
 
 
-@torch.no_grad()
-def opinions(network: EmotionVGG, faces: torch.Tensor, narrow: bool) -> torch.Tensor:
-    """Return (N, 7) float32: the network's probabilities, without a temperature, for (N, 48, 48)
-    uint8 faces, averaged over the face and its mirror image."""
-    network.eval()
-    plain = Augmentation(rotation=0, scale=(1, 1), shift=0, stretch=0, contrast=0, brightness=0)
-    generator = torch.Generator(faces.device)
-    parts = []
-    for part in faces.split(256):
-        views = plain(part, INPUT_SIZE, generator).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(faces.device.type, torch.bfloat16, enabled=narrow):
-            straight, mirrored = network(views), network(views.flip(3))
-        parts.append((straight.float().softmax(1) + mirrored.float().softmax(1)) / 2)
-    return torch.cat(parts)
-
-
 class Run:
     """The state of a training run: everything that a checkpoint must hold to go on exactly.
 
@@ -145,6 +97,10 @@ class Run:
     for all views of a face, and to what it learned from all faces where a label says something
     else. The network that a run starts from gives the first of these answers; in a run from random
     weights they are the targets.
+
+    ``teacher`` is, where a stage of the recipe distils, the average after the pass before; in the
+    first pass it is the network that the run starts from. A run from random weights has none then,
+    and learns from its targets alone.
     """
 
     def __init__(
@@ -159,6 +115,7 @@ class Run:
         self.best = 0.0
         self.started_from, self.votes, self.data = "", bool(recipe.ferplus_weight), data
         self.ensemble: torch.Tensor | None = None
+        self.teacher: EmotionVGG | None = None
         self.adopt(EmotionVGG(recipe.stages[0].depth).to(device))
 
     def adopt(self, model: EmotionVGG) -> None:
@@ -186,6 +143,9 @@ class Run:
         if mixed:
             views, targets = mix(views, targets, mixed, stage.mixup, self.generator)
         views = views.contiguous(memory_format=torch.channels_last)
+        if stage.distillation and self.teacher is not None:
+            said = second_look(self.teacher, views, self.generator, self.narrow)
+            targets = targets.lerp(said, stage.distillation)
         loss, logits = self._measure_gradient(views, targets)
         if stage.sharpness:
             values = [*self.model.parameters(), *self.model.buffers()]
@@ -281,6 +241,7 @@ class Run:
         stage, _ = self.recipe.stage_at(self.position)
         if self.recipe.ema_decay:
             self._measure_statistics(faces)
+        self._follow(self.average.module)
         loss, score = (
             float(np.mean(self.losses)),
             accuracy(self.average, inputs, labels, stage.size),
@@ -288,6 +249,11 @@ class Run:
         self.epoch, self.position = self.epoch + 1, self.pass_end
         self.order, self.step, self.losses = None, 0, []
         return loss, score
+
+    def _follow(self, network: EmotionVGG) -> None:
+        """Let this network, as it is now, be the teacher, where the recipe asks for one."""
+        if any(stage.distillation for stage in self.recipe.stages):
+            self.teacher = copy.deepcopy(network).eval().requires_grad_(False)
 
     def _measure_statistics(self, faces: torch.Tensor) -> None:
         """Give the averaged network normalisation statistics of its own.
@@ -310,6 +276,7 @@ class Run:
             trial = Run(self.recipe, self.device, self.narrow)
             stage, _ = self.recipe.stage_at(self.position)
             trial.adopt(EmotionVGG(stage.depth).to(self.device))
+            trial._follow(trial.model)
             trial.train_step(faces[:batch], targets[:batch], self.position)
             started = time.monotonic()
             for _ in range(SPEED_STEPS):
@@ -339,6 +306,8 @@ class Run:
             "best": self.best,
             "started_from": self.started_from,
             "ensemble": self.ensemble,
+            "teacher": self.teacher
+            and {"depth": self.teacher.depth, "weights": self.teacher.state_dict()},
             "votes": self.votes,
             "data": self.data,
             "narrow": self.narrow,
@@ -363,6 +332,11 @@ class Run:
                 )
             if state.get("data", self.data) != self.data:
                 raise CheckpointError(f"{path} was trained on other faces, labels or votes")
+            # New networks draw random weights, so they come before the generators' states.
+            if state.get("teacher"):
+                teacher = EmotionVGG(state["teacher"]["depth"]).to(self.device)
+                teacher.load_state_dict(state["teacher"]["weights"])
+                self._follow(teacher.to(memory_format=torch.channels_last))
             self.adopt(EmotionVGG(state["depth"]).to(self.device))
             self.model.load_state_dict(state["model"])
             self.average.load_state_dict(state["average"])
@@ -392,6 +366,7 @@ class Run:
             )
         if self.recipe.ensemble_weight:
             self.ensemble = opinions(network, faces, self.narrow)
+        self._follow(network)
         self.adopt(network)
         self.votes |= exported_with_votes(path)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()

@@ -32,9 +32,14 @@ class Schedule:
     def is_limited(self) -> bool:
         return self._deadline is not None
 
+    @staticmethod
+    def _effort(stage: Stage, images: int) -> float:
+        """Return how many images take as long to train on as these do in this stage."""
+        return images * (stage.gradients + (FORWARD_SHARE if stage.distillation else 0))
+
     def measured_step(self, stage: Stage, seconds: float) -> None:
         """Learn from the time that one training step took."""
-        images = stage.gradients * self.recipe.batch_size
+        images = self._effort(stage, self.recipe.batch_size)
         self._speed = images * work(stage.depth, stage.size) / seconds
 
     def measured_pass(self, stage: Stage, seconds: float) -> None:
@@ -42,7 +47,7 @@ class Schedule:
         self._speed = self._pass_work(stage) / seconds
 
     def _pass_work(self, stage: Stage) -> float:
-        images = stage.gradients * self._trained + self._looked_at * FORWARD_SHARE
+        images = self._effort(stage, self._trained) + self._looked_at * FORWARD_SHARE
         return images * work(stage.depth, stage.size)
 
     def _pass_seconds(self, stage: Stage) -> float:

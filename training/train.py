@@ -26,9 +26,9 @@ from training.run import (
     StopSignal,
     digest_of,
     narrow_arithmetic_pays,
-    soft_targets,
 )
 from training.schedule import Schedule, duration
+from training.targets import soft_targets
 
 
 class Stopped(Exception):

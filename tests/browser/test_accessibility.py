@@ -1,6 +1,7 @@
 """Every page of visitors and users under axe-core; and what axe cannot see."""
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.support.accessibility import faults_everywhere, visit
 
@@ -21,6 +22,6 @@ def test_axe_finds_nothing_on_pages_of_users(browser, live_server, astronaut, ma
 def test_first_tab_leads_to_the_content(page):
     page.goto("/about/")
     page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
     page.keyboard.press("Enter")
-    assert page.evaluate("document.activeElement.id") == "main"
+    expect(page.locator("#main")).to_be_focused()

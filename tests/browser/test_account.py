@@ -110,7 +110,7 @@ def test_second_factor_then_everything_is_taken_along_and_erased(
     act(page.get_by_role("button", name="Continue"))
 
     picture = page.get_by_role("img", name="QR code")
-    assert picture.evaluate("img => img.naturalWidth") > 0
+    assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
     assert_fits_and_is_accessible(page, "dark")
     secret = page.get_by_role("textbox", name="Secret").input_value()
     write(page.get_by_label("Authenticator code"), totp(secret))

@@ -8,7 +8,8 @@ import torch
 
 from training import train as training_train
 from training.recipe import load_recipe
-from training.run import Run, StopSignal, mix
+from training.run import Run, StopSignal
+from training.targets import mix
 
 
 @pytest.fixture

@@ -21,7 +21,8 @@ from training.calibration import cross_validate, fit_calibration
 from training.card import CARD, render
 from training.checkpoint import read_checkpoint
 from training.recipe import load_recipe
-from training.run import Run, StopSignal, soft_targets
+from training.run import Run, StopSignal
+from training.targets import soft_targets
 from training.train import Stopped, main, train
 
 RECIPES = Path(export.__file__).parent / "recipes"

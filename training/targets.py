@@ -1,0 +1,83 @@
+"""What a network is to say of the faces of a batch, and who says so besides the labels."""
+
+import numpy as np
+import torch
+
+from mlcore.labels import LABELS
+from mlcore.preprocessing import INPUT_SIZE
+from training.augmentation import Augmentation
+from training.data import Split, label_given_votes
+from training.model import EmotionVGG
+from training.recipe import Recipe, Stage
+
+SERVED_SCALES = (48 / 50, 48 / 44)
+"""How much farther and nearer than the face as it is the served views show it."""
+
+
+def soft_targets(split: Split, recipe: Recipe) -> torch.Tensor:
+    """Return (N, 7) float32 rows that sum to 1: the smoothed label mixed with the FER+ votes."""
+    targets = np.eye(len(LABELS), dtype=np.float32)[split.labels]
+    targets = targets * (1 - recipe.label_smoothing) + recipe.label_smoothing / len(LABELS)
+    if recipe.ferplus_weight:
+        targets += recipe.ferplus_weight * (label_given_votes(split) - targets)
+    return torch.from_numpy(targets)
+
+
+def mixed_faces(stage: Stage, batch: int) -> int:
+    """Return how many faces of a batch, the first ones, are mixed with others: half of them, so
+    that what is said of the rest is said of one face."""
+    return batch // 2 if stage.mixup else 0
+
+
+def mix(
+    views: torch.Tensor, targets: torch.Tensor, count: int, most: float, generator: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Lay another face over the first ``count`` of (N, 3, S, S) views, and its target over that of
+    (N, 7).
+
+    Mixup (Zhang et al., 2018): the share of the other is drawn for each between 0 and ``most``. A
+    network that answers in proportion between faces has less room to learn wrong labels by heart.
+    """
+    share = torch.rand(count, 1, generator=generator, device=views.device) * most
+    mixed, wanted = (
+        torch.cat([part[:count].lerp(part[:count].roll(1, 0), each), part[count:]])
+        for part, each in ((views, share.view(-1, 1, 1, 1)), (targets, share))
+    )
+    return mixed, wanted
+
+
+@torch.no_grad()
+def opinions(network: EmotionVGG, faces: torch.Tensor, narrow: bool) -> torch.Tensor:
+    """Return (N, 7) float32: the network's probabilities, without a temperature, for (N, 48, 48)
+    uint8 faces, averaged over the face and its mirror image."""
+    network.eval()
+    plain = Augmentation(rotation=0, scale=(1, 1), shift=0, stretch=0, contrast=0, brightness=0)
+    generator = torch.Generator(faces.device)
+    parts = []
+    for part in faces.split(256):
+        views = plain(part, INPUT_SIZE, generator).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(faces.device.type, torch.bfloat16, enabled=narrow):
+            straight, mirrored = network(views), network(views.flip(3))
+        parts.append((straight.float().softmax(1) + mirrored.float().softmax(1)) / 2)
+    return torch.cat(parts)
+
+
+@torch.no_grad()
+def second_look(
+    teacher: EmotionVGG, views: torch.Tensor, generator: torch.Generator, narrow: bool
+) -> torch.Tensor:
+    """Return (N, 7) float32: the teacher's probabilities for (N, 3, S, S) views, each of them seen
+    once more at another of SERVED_SCALES, or in between, and half of them mirrored.
+
+    What is served is the mean over such views. Distillation (Hinton et al., 2015) of one of them,
+    drawn anew in each step, teaches that mean: the loss is linear in its targets. Where faces are
+    mixed or partly erased the teacher knows no label by heart, and a student that follows it there
+    learns the function, not its values on the training faces (Beyer et al., 2022).
+    """
+    again = Augmentation(
+        rotation=0, scale=SERVED_SCALES, shift=0, stretch=0, contrast=0, brightness=0
+    )
+    seen = again(views[:, 0] * 255, views.shape[-1], generator)
+    with torch.autocast(views.device.type, torch.bfloat16, enabled=narrow):
+        logits = teacher(seen.contiguous(memory_format=torch.channels_last))
+    return logits.float().softmax(1)
