@@ -148,12 +148,19 @@ def test_a_kernel_that_rounding_would_spoil_stays_float16(network, splits):
     restored = restored_values(spared)
     assert restored.keys() == restored_values(whole).keys()
     np.testing.assert_allclose(restored["conv4_1.kernel"], kernel, rtol=1e-3, atol=1e-6)
+
+    # Only this kernel is told apart here: how much values between the layers lose, which are bytes
+    # in both, differs between processors, and is more in a network that learned nothing.
     inputs = {"input": splits["PublicTest"].inputs().numpy()}
-    before, after, rounded = (
-        onnxruntime.InferenceSession(model.SerializeToString()).run(None, inputs)[0]
-        for model in (whole, spared, quantise(whole, faces, ONE_VIEW))
-    )
-    assert np.abs(after - before).mean() < 0.7 * np.abs(rounded - before).mean()
+
+    def answers(values):
+        stages[3][0] = (values["conv4_1.kernel"], bias)
+        network_in_full = export.build(stages, head, narrow=()).SerializeToString()
+        return onnxruntime.InferenceSession(network_in_full).run(None, inputs)[0]
+
+    rounded = restored_values(quantise(whole, faces, ONE_VIEW))
+    before, after, spoilt = map(answers, (restored_values(whole), restored, rounded))
+    assert np.abs(after - before).mean() < 0.01 * np.abs(spoilt - before).mean()
 
 
 def test_the_ranges_are_those_of_the_views_that_are_served(network, splits):
