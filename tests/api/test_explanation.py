@@ -20,7 +20,7 @@ def ask(client, prediction, wait: int | None = None, **query):
 
 def test_a_worker_draws_it_once(client, worker, analyse):
     prediction = analyse()
-    first = ask(client, prediction, face=0)
+    first = ask(client, prediction, wait=30, face=0)
     assert first.status_code == 200
     assert first["Content-Type"] == "image/jpeg"
     assert first["Cache-Control"] == "private, no-cache"
