@@ -4,14 +4,15 @@ import numpy as np
 import torch
 
 from mlcore.labels import LABELS
-from mlcore.preprocessing import INPUT_SIZE
+from mlcore.preprocessing import FACE_SIZE, INPUT_SIZE
 from training.augmentation import Augmentation
 from training.data import Split, label_given_votes
+from training.export import SERVED
 from training.model import EmotionVGG
 from training.recipe import Recipe, Stage
 
-SERVED_SCALES = (48 / 50, 48 / 44)
-"""How much farther and nearer than the face as it is the served views show it."""
+SERVED_SCALES = (FACE_SIZE / max(SERVED.windows), FACE_SIZE / min(SERVED.windows))
+"""How near the farthest and the nearest served view show a face; 1 is the face as it is."""
 
 
 def soft_targets(split: Split, recipe: Recipe) -> torch.Tensor:
