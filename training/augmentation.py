@@ -39,7 +39,8 @@ class Augmentation:
     ten_crop: bool = False
 
     def __call__(self, faces: torch.Tensor, size: int, generator: torch.Generator) -> torch.Tensor:
-        """Turn (N, 48, 48) uint8 faces into (N, 3, size, size) float32 views, values 0...1."""
+        """Turn (N, H, H) faces, values 0...255, into (N, 3, size, size) float32 views, values
+        0...1."""
         n, device = len(faces), faces.device
 
         def uniform(low: float, high: float) -> torch.Tensor:

@@ -38,7 +38,7 @@ class Stage:
     the gradient before the gradient that counts is taken (``run.Run._climb``), 0 for no such move.
     ``mixup`` is the largest share of another face in half of a batch's views (``targets.mix``).
     ``distillation`` is the share in the targets of what a teacher says of other views of the same
-    faces (``targets.second_look``), 0 for no teacher.
+    faces (``targets.Teacher``), after all else, mixup included; 0 for no teacher.
     """
 
     depth: str

@@ -1,7 +1,6 @@
 """The state of a training run, and one step, one pass and one measurement of it."""
 
 import contextlib
-import copy
 import hashlib
 import os
 import time
@@ -19,7 +18,7 @@ from training.data import Split
 from training.export import exported_with_votes, load_exported
 from training.model import LAYERS, EmotionVGG, grow
 from training.recipe import Recipe, RecipeError
-from training.targets import mix, mixed_faces, opinions, second_look
+from training.targets import Teacher, mix, mixed_faces, opinions
 
 STATISTICS_FACES = 8192
 SPEED_STEPS = 4
@@ -98,9 +97,8 @@ class Run:
     else. The network that a run starts from gives the first of these answers; in a run from random
     weights they are the targets.
 
-    ``teacher`` is, where a stage of the recipe distils, the average after the pass before; in the
-    first pass it is the network that the run starts from. A run from random weights has none then,
-    and learns from its targets alone.
+    ``teacher`` is, where a stage of the recipe distils, the average after the pass before, and in
+    the first pass the network that the run starts from.
     """
 
     def __init__(
@@ -115,7 +113,7 @@ class Run:
         self.best = 0.0
         self.started_from, self.votes, self.data = "", bool(recipe.ferplus_weight), data
         self.ensemble: torch.Tensor | None = None
-        self.teacher: EmotionVGG | None = None
+        self.teacher: Teacher | None = None
         self.adopt(EmotionVGG(recipe.stages[0].depth).to(device))
 
     def adopt(self, model: EmotionVGG) -> None:
@@ -144,7 +142,7 @@ class Run:
             views, targets = mix(views, targets, mixed, stage.mixup, self.generator)
         views = views.contiguous(memory_format=torch.channels_last)
         if stage.distillation and self.teacher is not None:
-            said = second_look(self.teacher, views, self.generator, self.narrow)
+            said = self.teacher.look_again(views, self.generator, self.narrow)
             targets = targets.lerp(said, stage.distillation)
         loss, logits = self._measure_gradient(views, targets)
         if stage.sharpness:
@@ -241,7 +239,7 @@ class Run:
         stage, _ = self.recipe.stage_at(self.position)
         if self.recipe.ema_decay:
             self._measure_statistics(faces)
-        self._follow(self.average.module)
+        self._follow(self.average.module, stage.size)
         loss, score = (
             float(np.mean(self.losses)),
             accuracy(self.average, inputs, labels, stage.size),
@@ -250,10 +248,10 @@ class Run:
         self.order, self.step, self.losses = None, 0, []
         return loss, score
 
-    def _follow(self, network: EmotionVGG) -> None:
+    def _follow(self, network: EmotionVGG, size: int) -> None:
         """Let this network, as it is now, be the teacher, where the recipe asks for one."""
         if any(stage.distillation for stage in self.recipe.stages):
-            self.teacher = copy.deepcopy(network).eval().requires_grad_(False)
+            self.teacher = Teacher(network, size)
 
     def _measure_statistics(self, faces: torch.Tensor) -> None:
         """Give the averaged network normalisation statistics of its own.
@@ -276,7 +274,7 @@ class Run:
             trial = Run(self.recipe, self.device, self.narrow)
             stage, _ = self.recipe.stage_at(self.position)
             trial.adopt(EmotionVGG(stage.depth).to(self.device))
-            trial._follow(trial.model)
+            trial.teacher = self.teacher
             trial.train_step(faces[:batch], targets[:batch], self.position)
             started = time.monotonic()
             for _ in range(SPEED_STEPS):
@@ -306,8 +304,7 @@ class Run:
             "best": self.best,
             "started_from": self.started_from,
             "ensemble": self.ensemble,
-            "teacher": self.teacher
-            and {"depth": self.teacher.depth, "weights": self.teacher.state_dict()},
+            "teacher": self.teacher and self.teacher.state(),
             "votes": self.votes,
             "data": self.data,
             "narrow": self.narrow,
@@ -334,9 +331,7 @@ class Run:
                 raise CheckpointError(f"{path} was trained on other faces, labels or votes")
             # New networks draw random weights, so they come before the generators' states.
             if state.get("teacher"):
-                teacher = EmotionVGG(state["teacher"]["depth"]).to(self.device)
-                teacher.load_state_dict(state["teacher"]["weights"])
-                self._follow(teacher.to(memory_format=torch.channels_last))
+                self.teacher = Teacher.restored(state["teacher"], self.device)
             self.adopt(EmotionVGG(state["depth"]).to(self.device))
             self.model.load_state_dict(state["model"])
             self.average.load_state_dict(state["average"])
@@ -366,7 +361,7 @@ class Run:
             )
         if self.recipe.ensemble_weight:
             self.ensemble = opinions(network, faces, self.narrow)
-        self._follow(network)
+        self._follow(network, INPUT_SIZE)
         self.adopt(network)
         self.votes |= exported_with_votes(path)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()

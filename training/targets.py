@@ -1,5 +1,7 @@
 """What a network is to say of the faces of a batch, and who says so besides the labels."""
 
+import copy
+
 import numpy as np
 import torch
 
@@ -52,7 +54,7 @@ def opinions(network: EmotionVGG, faces: torch.Tensor, narrow: bool) -> torch.Te
     """Return (N, 7) float32: the network's probabilities, without a temperature, for (N, 48, 48)
     uint8 faces, averaged over the face and its mirror image."""
     network.eval()
-    plain = Augmentation(rotation=0, scale=(1, 1), shift=0, stretch=0, contrast=0, brightness=0)
+    plain = _unchanged_but(scale=(1, 1))
     generator = torch.Generator(faces.device)
     parts = []
     for part in faces.split(256):
@@ -63,22 +65,44 @@ def opinions(network: EmotionVGG, faces: torch.Tensor, narrow: bool) -> torch.Te
     return torch.cat(parts)
 
 
-@torch.no_grad()
-def second_look(
-    teacher: EmotionVGG, views: torch.Tensor, generator: torch.Generator, narrow: bool
-) -> torch.Tensor:
-    """Return (N, 7) float32: the teacher's probabilities for (N, 3, S, S) views, each of them seen
-    once more at another of SERVED_SCALES, or in between, and half of them mirrored.
+class Teacher:
+    """A copy of a network that learns nothing any more, with the resolution that it learned at."""
 
-    What is served is the mean over such views. Distillation (Hinton et al., 2015) of one of them,
-    drawn anew in each step, teaches that mean: the loss is linear in its targets. Where faces are
-    mixed or partly erased the teacher knows no label by heart, and a student that follows it there
-    learns the function, not its values on the training faces (Beyer et al., 2022).
-    """
-    again = Augmentation(
-        rotation=0, scale=SERVED_SCALES, shift=0, stretch=0, contrast=0, brightness=0
-    )
-    seen = again(views[:, 0] * 255, views.shape[-1], generator)
-    with torch.autocast(views.device.type, torch.bfloat16, enabled=narrow):
-        logits = teacher(seen.contiguous(memory_format=torch.channels_last))
-    return logits.float().softmax(1)
+    def __init__(self, network: EmotionVGG, size: int) -> None:
+        network = copy.deepcopy(network).to(memory_format=torch.channels_last)
+        self.network, self.size = network.eval().requires_grad_(False), size
+
+    @torch.no_grad()
+    def look_again(
+        self, views: torch.Tensor, generator: torch.Generator, narrow: bool
+    ) -> torch.Tensor:
+        """Return (N, 7) float32: its probabilities for (N, 3, S, S) views, values 0...1, each seen
+        once more, at a scale of its own out of SERVED_SCALES, mirrored or not.
+
+        Distillation (Hinton et al., 2015) of one such look, drawn anew in each step, teaches the
+        mean over all of them, for the loss is linear in its targets. What is served is a mean of
+        logits, not of probabilities, over the ends of that range. Scales are relative to the view,
+        which is resampled once more: the teacher sees it a little softer. Most views are mixed or
+        partly erased, and of those the teacher knows no label by heart.
+        """
+        again = _unchanged_but(scale=SERVED_SCALES)
+        seen = again(views[:, 0] * 255, self.size, generator)
+        with torch.autocast(views.device.type, torch.bfloat16, enabled=narrow):
+            logits = self.network(seen.contiguous(memory_format=torch.channels_last))
+        return logits.float().softmax(1)
+
+    def state(self) -> dict:
+        """Return what a checkpoint holds of it."""
+        weights = self.network.state_dict()
+        return {"depth": self.network.depth, "size": self.size, "weights": weights}
+
+    @classmethod
+    def restored(cls, state: dict, device: torch.device) -> "Teacher":
+        network = EmotionVGG(state["depth"]).to(device)
+        network.load_state_dict(state["weights"])
+        return cls(network, state["size"])
+
+
+def _unchanged_but(scale: tuple[float, float]) -> Augmentation:
+    """Return views at a scale that is drawn between two, mirrored or not, and else unchanged."""
+    return Augmentation(rotation=0, scale=scale, shift=0, stretch=0, contrast=0, brightness=0)

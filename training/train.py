@@ -84,6 +84,8 @@ def train(
         if recipe.ensemble_weight:
             print(f"asking {start} about {len(faces)} faces", file=sys.stderr, flush=True)
         run.start_from(start, faces)
+    if recipe.stages[0].distillation and run.teacher is None:
+        raise RecipeError(f"{recipe.name} begins with a teacher: --start names an exported network")
     if hours is not None and run.position < recipe.epochs:
         stage, _ = recipe.stage_at(run.position)
         schedule.measured_step(stage, run.step_seconds(faces, targets))

@@ -211,17 +211,25 @@ def test_a_run_from_an_export_begins_with_its_answers(continuing, exported, spli
     served = EmotionClassifier(path).logits(evaluate.faces_of(training), Views(mirrored=True))
     odds = np.exp(served - list(metadata["biases"].values()))
     assert np.abs(run.ensemble.numpy() - odds / odds.sum(1, keepdims=True)).max() < 0.05
+    single = EmotionClassifier(path).logits(evaluate.faces_of(training), ONE_VIEW)
+    taught = run.teacher.network(training.inputs()).numpy()
+    assert np.abs(single - list(metadata["biases"].values()) - taught).max() < 0.05
 
 
 def test_a_run_from_an_export_that_is_stopped_and_resumed_ends_the_same(
     continuing, exported, splits, tmp_path
 ):
-    class StopAtOnce(StopSignal):
-        number = signal.SIGINT
+    class StopAfterTwoSteps(StopSignal):
+        looks = 0
+
+        @property
+        def number(self):
+            self.looks += 1
+            return signal.SIGINT if self.looks > 2 else 0
 
     train(continuing, splits, tmp_path / "whole", start=exported[0])
     with pytest.raises(Stopped):
-        train(continuing, splits, tmp_path / "parts", start=exported[0], stop=StopAtOnce())
+        train(continuing, splits, tmp_path / "parts", start=exported[0], stop=StopAfterTwoSteps())
     train(continuing, splits, tmp_path / "parts", start=exported[0], resume=True)
     one, other = (read_checkpoint(tmp_path / part / "last.pt") for part in ("whole", "parts"))
     assert torch.equal(one["ensemble"], other["ensemble"])

@@ -149,8 +149,12 @@ def test_a_kernel_that_rounding_would_spoil_stays_float16(network, splits):
     assert restored.keys() == restored_values(whole).keys()
     np.testing.assert_allclose(restored["conv4_1.kernel"], kernel, rtol=1e-3, atol=1e-6)
 
-    # Only this kernel is told apart here: how much values between the layers lose, which are bytes
-    # in both, differs between processors, and is more in a network that learned nothing.
+    (convolution,) = (node for node in spared.graph.node if node.name == "conv4_1")
+    (source,) = (node for node in spared.graph.node if convolution.input[1] in node.output)
+    assert (source.op_type, *source.input) == ("Cast", "conv4_1.float16")
+
+    # Only this kernel is told apart here: what values between the layers lose, which are bytes in
+    # both, differs between processors, and is more than in a network that learned something.
     inputs = {"input": splits["PublicTest"].inputs().numpy()}
 
     def answers(values):

@@ -244,7 +244,7 @@ def test_the_schedule_ends_in_the_hours_that_are_given(recipe, splits, tmp_path,
 
     monkeypatch.setattr(Run, "train_step", noted)
     # On this clock a step of the first stage takes a quarter of a second, and all three passes of
-    # the recipe more time than is given.
+    # the recipe more time than is left when they are first counted.
     run = train(recipe, splits, tmp_path, hours=17 / 3600)
     assert run.position == recipe.epochs
     assert next(ticks) <= 17
