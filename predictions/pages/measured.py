@@ -30,6 +30,8 @@ CHANGES = {
     "JPEG quality 20": _("saved as a poor JPEG"),
     "turned 20° left": _("turned 20° to the left"),
     "turned 20° right": _("turned 20° to the right"),
+    "turned 45° left": _("turned 45° to the left"),
+    "turned 45° right": _("turned 45° to the right"),
     "24 pixels": _("made 24 pixels wide"),
 }
 """What is done to a face before it is measured again. Larger sizes change next to nothing."""

