@@ -362,13 +362,9 @@ def _photos(report: dict) -> str:
         for row in report["photos"]["rows"]
     ]
     largest = max(report["photos"]["rows"], key=lambda row: row["side"])
-    by_advice = [
-        [name, right["count"], with_interval(right)]
-        for name, right in (
-            ("none", largest["without_advice"]),
-            *((f"`{word}`", right) for word, right in largest["by_advice"].items()),
-        )
-    ]
+    by_advice = {"none": largest["without_advice"]}
+    by_advice |= {f"`{word}`": right for word, right in largest["by_advice"].items()}
+    by_advice_rows = [[name, r["count"], with_interval(r)] for name, r in by_advice.items()]
     return (
         f"\n### Whole photos\n\nThe same faces, put into soft coloured backgrounds of {width} × "
         f"{height} pixels and found again by\nthe detector. Right counts the found ones, beside "
@@ -376,7 +372,7 @@ def _photos(report: dict) -> str:
         + table(["Face", "Found", "Right", "As crops", "False boxes"], rows)
         + (f"\n![Accuracy by size]({REPORT}/photos.png)\n" if found else "")
         + f"\nBy the advice beside the answer, of the faces found at {largest['side']} pixels:\n"
-        + table(["Advice", "Faces", "Right"], by_advice)
+        + table(["Advice", "Faces", "Right"], by_advice_rows)
     )
 
 

@@ -83,8 +83,7 @@ def _measure_side(
     seed: int,
 ) -> dict:
     random = np.random.default_rng(seed)
-    found, answers, other_boxes = [], [], 0
-    right_by_advice: dict[str | None, list[bool]] = {None: []}
+    found, answers, advice, other_boxes = [], [], [], 0
     for index, face in enumerate(faces):
         photo, corner = make_photo(face, side, random)
         analysis = analyser.analyse(photo)
@@ -95,16 +94,21 @@ def _measure_side(
             best = max(matching, key=lambda box: box.detection_confidence)
             found.append(index)
             answers.append(LABELS.index(best.label))
-            for word in analysis.advice or (None,):
-                right_by_advice.setdefault(word, []).append(answers[-1] == labels[index])
+            advice.append(analysis.advice)
+    right = np.array(answers, int) == labels[found]
+
+    def share_where(said: list[bool]) -> dict:
+        return share_right(right[np.array(said, bool)])
+
     return {
         "side": side,
         "looked_for": len(faces),
         "other_boxes": other_boxes,
-        **share_right(np.array(answers, int) == labels[found]),
+        **share_right(right),
         "crop_accuracy": share_right(alone[found] == labels[found])["accuracy"],
-        "without_advice": share_right(np.array(right_by_advice.pop(None), bool)),
+        "without_advice": share_where([not words for words in advice]),
         "by_advice": {
-            word: share_right(np.array(right)) for word, right in sorted(right_by_advice.items())
+            word: share_where([word in words for words in advice])
+            for word in sorted(set().union(*advice))
         },
     }

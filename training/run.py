@@ -141,7 +141,7 @@ class Run:
         if mixed:
             views, targets = mix(views, targets, mixed, stage.mixup, self.generator)
         views = views.contiguous(memory_format=torch.channels_last)
-        if stage.distillation and self.teacher is not None:
+        if stage.distillation:
             said = self.teacher.look_again(views, self.generator, self.narrow)
             targets = targets.lerp(said, stage.distillation)
         loss, logits = self._measure_gradient(views, targets)
