@@ -24,10 +24,11 @@ SMALLEST_SIZE = 32
 """Side in pixels that five poolings leave one value of."""
 
 
-def work(depth: str, size: int) -> float:
-    """Return the multiplications that one (3, size, size) image takes, which time goes by."""
+def work(depth: str, size: int, stages: int | None = None) -> float:
+    """Return the multiplications that one (3, size, size) image takes, which time goes by, in the
+    first so many stages; by default in all."""
     total, inputs = 0, 3
-    for layers, outputs in zip(LAYERS[depth], CHANNELS, strict=True):
+    for layers, outputs in list(zip(LAYERS[depth], CHANNELS, strict=True))[:stages]:
         total += 9 * size * size * outputs * (inputs + (layers - 1) * outputs)
         inputs, size = outputs, size // 2
     return total
@@ -64,6 +65,12 @@ class EmotionVGG(nn.Module):
             elif isinstance(module, nn.MaxPool2d):
                 stages.append([])
         return stages[:-1]
+
+    def freeze(self, stages: int) -> None:
+        """Let the blocks of the first so many stages learn nothing, and all others learn."""
+        for index, blocks in enumerate(self.stages()):
+            for block in blocks:
+                block.requires_grad_(index >= stages)
 
 
 def _restoring(normalisation: nn.BatchNorm2d, result: torch.Tensor, wanted: torch.Tensor) -> None:

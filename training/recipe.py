@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mlcore.preprocessing import FACE_SIZE
 from training.augmentation import Augmentation
-from training.model import DEPTHS, SMALLEST_SIZE
+from training.model import CHANNELS, DEPTHS, SMALLEST_SIZE
 
 
 class RecipeError(Exception):
@@ -38,7 +38,8 @@ class Stage:
     the gradient before the gradient that counts is taken (``run.Run._climb``), 0 for no such move.
     ``mixup`` is the largest share of another face in half of a batch's views (``targets.mix``).
     ``distillation`` is the share in the targets of what a teacher says of other views of the same
-    faces (``targets.Teacher``), after all else, mixup included; 0 for no teacher.
+    faces (``targets.Teacher``), after all else, mixup included; 0 for no teacher. ``frozen`` is how
+    many of the network's groups of convolutions between poolings, from the first, do not learn.
     """
 
     depth: str
@@ -50,6 +51,7 @@ class Stage:
     sharpness: float = 0.0
     mixup: float = 0.0
     distillation: float = 0.0
+    frozen: int = 0
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     @property
@@ -191,6 +193,7 @@ def _stage(values: dict, place: str) -> Stage:
         (0 <= stage.sharpness < math.inf, "sharpness at least 0"),
         (0 <= stage.mixup <= 0.5, "mixup from 0 to 0.5"),
         (0 <= stage.distillation <= 1, "distillation from 0 to 1"),
+        (0 <= stage.frozen <= len(CHANNELS), f"frozen from 0 to {len(CHANNELS)}"),
         (stage.decay is None or stage.decay.every > 0, "decay.every above 0"),
     ):  # fmt: skip
         if not holds:

@@ -19,6 +19,7 @@ from training.export import exported_with_votes, load_exported
 from training.model import LAYERS, EmotionVGG, grow
 from training.recipe import Recipe, RecipeError
 from training.targets import Teacher, mix, mixed_faces, opinions
+from training.winograd import use_winograd
 
 STATISTICS_FACES = 8192
 SPEED_STEPS = 4
@@ -120,6 +121,8 @@ class Run:
         """Train this network from here on, with a fresh average and optimiser."""
         recipe = self.recipe
         self.model = model.to(memory_format=torch.channels_last)
+        if self.device.type == "cpu":
+            use_winograd(self.model)
         average = get_ema_multi_avg_fn(recipe.ema_decay)
         self.average = AveragedModel(model, multi_avg_fn=average)
         self.optimiser = torch.optim.SGD(
@@ -136,6 +139,7 @@ class Run:
         stage, first = self.recipe.stage_at(position)
         for group in self.optimiser.param_groups:
             group["lr"] = stage.rate(position - first)
+        self.model.freeze(stage.frozen)
         views = stage.augmentation(faces, stage.size, self.generator)
         mixed = mixed_faces(stage, len(faces))
         if mixed:
@@ -179,7 +183,7 @@ class Run:
         leads to wide minima: a label that only a sharp one could tell from its neighbours, as wrong
         labels are, is not learned by heart. A step takes twice the time.
         """
-        weights = list(self.model.parameters())
+        weights = [weight for weight in self.model.parameters() if weight.requires_grad]
         gradients = [weight.grad for weight in weights]
         length = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
         steepest = torch._foreach_mul(gradients, distance / length.clamp(min=1e-12))

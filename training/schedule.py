@@ -33,22 +33,25 @@ class Schedule:
         return self._deadline is not None
 
     @staticmethod
-    def _effort(stage: Stage, images: int) -> float:
-        """Return how many images take as long to train on as these do in this stage."""
-        return images * (stage.gradients + (FORWARD_SHARE if stage.distillation else 0))
+    def _work(stage: Stage) -> float:
+        """Return what training on an image takes, in multiplications of only looking at it."""
+        looking = work(stage.depth, stage.size)
+        # What does not learn needs no gradient, which takes the rest of the time.
+        learning = looking - work(stage.depth, stage.size, stage.frozen)
+        gradient = looking + learning * (1 / FORWARD_SHARE - 1)
+        return stage.gradients * gradient + (looking if stage.distillation else 0)
 
     def measured_step(self, stage: Stage, seconds: float) -> None:
         """Learn from the time that one training step took."""
-        images = self._effort(stage, self.recipe.batch_size)
-        self._speed = images * work(stage.depth, stage.size) / seconds
+        self._speed = self.recipe.batch_size * self._work(stage) / seconds
 
     def measured_pass(self, stage: Stage, seconds: float) -> None:
         """Learn from the time that a whole pass took, with all that belongs to it."""
         self._speed = self._pass_work(stage) / seconds
 
     def _pass_work(self, stage: Stage) -> float:
-        images = self._effort(stage, self._trained) + self._looked_at * FORWARD_SHARE
-        return images * work(stage.depth, stage.size)
+        looking = self._looked_at * work(stage.depth, stage.size)
+        return self._trained * self._work(stage) + looking
 
     def _pass_seconds(self, stage: Stage) -> float:
         return self._pass_work(stage) / self._speed

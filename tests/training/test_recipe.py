@@ -34,7 +34,7 @@ def test_settings_of_a_release_that_knew_fewer_of_them_agree_where_the_rest_is_a
     del old["ensemble_weight"], old["ensemble_decay"]
     for stage in old["stages"]:
         del stage["augmentation"]["blur"], stage["sharpness"], stage["mixup"]
-        del stage["distillation"]
+        del stage["distillation"], stage["frozen"]
     assert recipe.agrees_with(recipe.settings())
     assert recipe.agrees_with(json.dumps(old))
     assert not dataclasses.replace(recipe, ensemble_weight=0.1).agrees_with(json.dumps(old))
@@ -81,6 +81,8 @@ def test_what_is_left_of_a_schedule_is_told_by_stage():
         ("sharpness = 0.05", "sharpness = inf", "stage 2 needs sharpness at least 0"),
         ("mixup = 0.3", "mixup = 0.6", "stage 2 needs mixup from 0 to 0.5"),
         ("distillation = 0.4", "distillation = 1.1", "stage 2 needs distillation from 0 to 1"),
+        ("size = 44", "size = 44\nfrozen = 6", "stage 2 needs frozen from 0 to 5"),
+        ("size = 44", "size = 44\nfrozen = 0.5", "frozen = 0.5 in stage 2 is no number"),
         ("epochs = 2", "epochs = 0", "stage 1 needs epochs at least 1"),
         ("epochs = 2", "epochs = 2.5", "is no number of the right kind"),
         ("erasing", "erazing", "stage 2's augmentation has no setting 'erazing'"),
