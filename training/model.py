@@ -24,11 +24,11 @@ SMALLEST_SIZE = 32
 """Side in pixels that five poolings leave one value of."""
 
 
-def work(depth: str, size: int, stages: int | None = None) -> float:
-    """Return the multiplications that one (3, size, size) image takes, which time goes by, in the
-    first so many stages; by default in all."""
+def work(depth: str, size: int, groups: int | None = None) -> float:
+    """Return the multiplications that one (3, size, size) image takes, which time goes by roughly,
+    in the first so many groups of convolutions; by default in all."""
     total, inputs = 0, 3
-    for layers, outputs in list(zip(LAYERS[depth], CHANNELS, strict=True))[:stages]:
+    for layers, outputs in list(zip(LAYERS[depth], CHANNELS, strict=True))[:groups]:
         total += 9 * size * size * outputs * (inputs + (layers - 1) * outputs)
         inputs, size = outputs, size // 2
     return total
@@ -66,11 +66,14 @@ class EmotionVGG(nn.Module):
                 stages.append([])
         return stages[:-1]
 
-    def freeze(self, stages: int) -> None:
-        """Let the blocks of the first so many stages learn nothing, and all others learn."""
+    def freeze(self, groups: int) -> None:
+        """Let the blocks of the first so many stages learn nothing, and all others learn.
+
+        Their normalisations still go by the statistics of each batch.
+        """
         for index, blocks in enumerate(self.stages()):
             for block in blocks:
-                block.requires_grad_(index >= stages)
+                block.requires_grad_(index >= groups)
 
 
 def _restoring(normalisation: nn.BatchNorm2d, result: torch.Tensor, wanted: torch.Tensor) -> None:

@@ -5,6 +5,7 @@ import json
 import math
 import tomllib
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 from mlcore.preprocessing import FACE_SIZE
@@ -39,7 +40,8 @@ class Stage:
     ``mixup`` is the largest share of another face in half of a batch's views (``targets.mix``).
     ``distillation`` is the share in the targets of what a teacher says of other views of the same
     faces (``targets.Teacher``), after all else, mixup included; 0 for no teacher. ``frozen`` is how
-    many of the network's groups of convolutions between poolings, from the first, do not learn.
+    many of the network's groups of convolutions between poolings, from the first, do not learn; it
+    needs a network that has learned before.
     """
 
     depth: str
@@ -219,8 +221,10 @@ def load_recipe(path: Path) -> Recipe:
             (0 <= recipe.ema_decay < 1, "ema_decay from 0 to below 1"),
             (0 <= recipe.ensemble_weight < 1, "ensemble_weight from 0 to below 1"),
             (0 <= recipe.ensemble_decay < 1, "ensemble_decay from 0 to below 1"),
+            (not any(new.frozen and new.depth != old.depth for old, new in pairwise(stages)),
+             "nothing frozen where layers are added"),
             (recipe.faces == 0 or recipe.faces >= recipe.batch_size, "faces for a batch"),
-        ):
+        ):  # fmt: skip
             if not holds:
                 raise ValueError(f"it needs {wanted}")
         return recipe

@@ -86,6 +86,13 @@ def train(
         run.start_from(start, faces)
     if recipe.stages[0].distillation and run.teacher is None:
         raise RecipeError(f"{recipe.name} begins with a teacher: --start names an exported network")
+    if recipe.stages[0].frozen and not (
+        run.started_from and run.model.depth == recipe.stages[0].depth
+    ):
+        raise RecipeError(
+            f"{recipe.name} freezes convolutions that have not learned yet: --start names an "
+            f"exported {recipe.stages[0].depth}"
+        )
     if hours is not None and run.position < recipe.epochs:
         stage, _ = recipe.stage_at(run.position)
         schedule.measured_step(stage, run.step_seconds(faces, targets))

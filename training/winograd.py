@@ -1,4 +1,4 @@
-"""Convolutions with fewer multiplications, for processors that compute in float32 only."""
+"""Convolutions with fewer multiplications, for learning in float32 on a CPU."""
 
 from functools import cache
 
@@ -8,8 +8,8 @@ from torch import nn
 from torch.autograd.function import once_differentiable
 
 KERNEL = 3
-POINTS = (0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5)
-"""Where the polynomials are evaluated: the first of these, and infinity."""
+POINTS = (0.0, 1.0, -1.0, 2.0, -2.0, 0.5)
+"""Where the polynomials are evaluated: the first tile + 1 of these, and infinity."""
 
 TILES = (2, 4, 5)
 """Sides in pixels of the squares that are computed at once; with larger ones float32 errs more."""
@@ -42,7 +42,7 @@ def transforms(tile: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 
 
 def best_tile(side: int) -> int:
-    """Return the side of the squares that takes the fewest multiplications for a plane of a side
+    """Return the side of the squares that takes the fewest products for a square plane of a side
     in pixels."""
     return min(TILES, key=lambda tile: (-(-side // tile) * (tile + KERNEL - 1)) ** 2)
 
@@ -112,8 +112,8 @@ class _Convolution(torch.autograd.Function):
 class WinogradConv2d(nn.Conv2d):
     """A 3 × 3 convolution with a padding of 1 whose learning steps take fewer multiplications.
 
-    Where no gradient is asked for, or bfloat16, it is computed as usual. Results differ by rounding,
-    by some 1e-5 of the largest.
+    Under ``torch.no_grad`` and under autocast it is computed as usual. Else results differ by
+    rounding, by some 1e-5 of the largest.
     """
 
     def _conv_forward(
@@ -125,9 +125,17 @@ class WinogradConv2d(nn.Conv2d):
         return result if bias is None else result + bias.view(1, -1, 1, 1)
 
 
+def _fits(convolution: nn.Conv2d) -> bool:
+    return (
+        (convolution.kernel_size, convolution.padding) == ((KERNEL, KERNEL), (1, 1))
+        and convolution.stride == convolution.dilation == (1, 1)
+        and (convolution.groups, convolution.padding_mode) == (1, "zeros")
+    )
+
+
 def use_winograd(network: nn.Module) -> nn.Module:
-    """Let a network's wide convolutions be WinogradConv2d, with the weights that they have."""
+    """Let a network's wide 3 × 3 convolutions be WinogradConv2d, with the weights they have."""
     for module in network.modules():
-        if type(module) is nn.Conv2d and module.in_channels >= FEWEST_CHANNELS:
+        if type(module) is nn.Conv2d and module.in_channels >= FEWEST_CHANNELS and _fits(module):
             module.__class__ = WinogradConv2d
     return network

@@ -1,4 +1,4 @@
-"""Stages of a network that do not learn, while the rest does."""
+"""Groups of convolutions that do not learn, while the rest does."""
 
 import copy
 import dataclasses
@@ -7,19 +7,28 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.support.runs import StopAfter, equal
 from training import train as training_train
-from training.recipe import load_recipe
+from training.checkpoint import read_checkpoint
+from training.model import EmotionVGG
+from training.recipe import RecipeError, load_recipe
 from training.run import Run, StopSignal
-from training.schedule import Schedule
+from training.schedule import FORWARD_SHARE, Schedule
+from training.train import Stopped, train
 
 RECIPE = load_recipe(Path(training_train.__file__).parent / "recipes" / "smoke.toml")
 
 
+PLAIN = dataclasses.replace(RECIPE.stages[0], epochs=1)
+
+
+def recipe_of(*stages):
+    return dataclasses.replace(RECIPE, stages=stages)
+
+
 def run_with(**changes):
-    """Return a run whose first stage of one epoch differs so, and whose second is as the first."""
-    first = dataclasses.replace(RECIPE.stages[0], epochs=1)
-    stages = (dataclasses.replace(first, **changes), first)
-    return Run(dataclasses.replace(RECIPE, stages=stages), torch.device("cpu"))
+    """Return a run whose first stage of one epoch differs so, and whose second does not."""
+    return Run(recipe_of(dataclasses.replace(PLAIN, **changes), PLAIN), torch.device("cpu"))
 
 
 @pytest.fixture
@@ -29,7 +38,7 @@ def batch(splits):
 
 
 def learned(run, faces, targets, position):
-    """Return for each stage of the network whether a step changed its weights."""
+    """Return for each group of the network whether a step changed its weights."""
     before = copy.deepcopy(run.model)
     run.train_step(faces, targets, position)
     return [
@@ -42,25 +51,25 @@ def learned(run, faces, targets, position):
     ]
 
 
-def test_frozen_stages_keep_their_weights_until_their_time_is_over(batch):
+def test_frozen_groups_keep_their_weights_until_their_time_is_over(batch):
     run = run_with(frozen=2)
     assert learned(run, *batch, 0.5) == [False, False, True, True, True]
     assert learned(run, *batch, 1.5) == [True] * 5
     assert learned(run, *batch, 0.5) == [False, False, True, True, True]
 
 
-def test_the_linear_layer_learns_where_all_stages_are_frozen(batch):
+def test_the_linear_layer_learns_where_all_groups_are_frozen(batch):
     run = run_with(frozen=5)
     before = run.model.classifier.weight.detach().clone()
     assert learned(run, *batch, 0.5) == [False] * 5
     assert not torch.equal(run.model.classifier.weight, before)
 
 
-def test_a_sharp_step_leaves_frozen_stages_alone(batch):
+def test_a_sharp_step_leaves_frozen_groups_alone(batch):
     assert learned(run_with(frozen=1, sharpness=0.1), *batch, 0.5) == [False] + [True] * 4
 
 
-def test_the_average_of_frozen_stages_is_what_they_are(splits):
+def test_the_average_of_frozen_groups_is_what_they_are(splits):
     run = run_with(frozen=2)
     faces = torch.from_numpy(splits["Training"].images[:64])
     targets = torch.eye(7)[splits["Training"].labels[:64]]
@@ -69,23 +78,54 @@ def test_the_average_of_frozen_stages_is_what_they_are(splits):
     pairs = zip(run.model.stages(), run.average.module.stages(), strict=True)
     same = [
         all(
-            torch.allclose(a.weight, b.weight, atol=1e-7)
+            torch.equal(value, mean)
             for block, other in zip(blocks, others, strict=True)
-            for a, b in ((block[0], other[0]), (block[1], other[1]))
+            for value, mean in zip(block.parameters(), other.parameters(), strict=True)
         )
         for blocks, others in pairs
     ]
     assert same == [True, True, False, False, False]
 
 
-def test_the_time_that_frozen_stages_save_is_reckoned_with():
+def test_the_time_that_frozen_groups_save_is_reckoned_with():
     def pass_seconds(frozen):
-        stages = (dataclasses.replace(RECIPE.stages[0], epochs=1, frozen=frozen),)
-        schedule = Schedule(dataclasses.replace(RECIPE, stages=stages), 1000, 0)
+        schedule = Schedule(recipe_of(dataclasses.replace(PLAIN, frozen=frozen)), 1000, 0)
         schedule.measured_step(RECIPE.stages[0], 0.1)
         return schedule.seconds_left(0.0)
 
     times = [pass_seconds(frozen) for frozen in range(6)]
     assert times == sorted(times, reverse=True)
     assert len(set(times)) == 6
-    assert times[5] / times[0] == pytest.approx(1 / 3, rel=1e-6)
+    assert times[5] / times[0] == pytest.approx(FORWARD_SHARE)
+
+
+def test_a_run_that_freezes_halfway_is_stopped_and_resumed_to_the_bit(splits, tmp_path):
+    recipe = recipe_of(PLAIN, dataclasses.replace(PLAIN, frozen=2), PLAIN)
+    recipe = dataclasses.replace(recipe, faces=48)
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    train(recipe, splits, whole)
+    for steps in (2, 2):  # of three a pass: before groups are frozen, and while they are
+        with pytest.raises(Stopped):
+            train(recipe, splits, parts, resume=True, stop=StopAfter(steps))
+    train(recipe, splits, parts, resume=True)
+    one, other = (read_checkpoint(folder / "last.pt") for folder in (whole, parts))
+    assert [key for key in one if not equal(one[key], other[key])] == []
+
+
+def test_what_has_not_learned_yet_is_not_frozen(splits, tmp_path, monkeypatch):
+    recipe = recipe_of(dataclasses.replace(PLAIN, depth="vgg13", frozen=1))
+    reason = "freezes convolutions that have not learned yet: --start names an exported vgg13"
+    with pytest.raises(RecipeError, match=reason):
+        train(recipe, splits, tmp_path)
+    start = tmp_path / "start.onnx"
+    start.write_bytes(b"an exported network")
+    monkeypatch.setattr("training.run.exported_with_votes", lambda path: False)
+    for depth in ("vgg11", "vgg13"):
+        network = EmotionVGG(depth)
+        monkeypatch.setattr("training.run.load_exported", lambda path, views, net=network: net)
+        if depth == "vgg11":
+            with pytest.raises(RecipeError, match=reason):
+                train(recipe, splits, tmp_path / depth, start=start)
+        else:
+            train(recipe, splits, tmp_path / depth, start=start)
+            assert (tmp_path / depth / "last.pt").exists()

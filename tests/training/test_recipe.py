@@ -82,6 +82,7 @@ def test_what_is_left_of_a_schedule_is_told_by_stage():
         ("mixup = 0.3", "mixup = 0.6", "stage 2 needs mixup from 0 to 0.5"),
         ("distillation = 0.4", "distillation = 1.1", "stage 2 needs distillation from 0 to 1"),
         ("size = 44", "size = 44\nfrozen = 6", "stage 2 needs frozen from 0 to 5"),
+        ("size = 44", "size = 44\nfrozen = 1", "it needs nothing frozen where layers are added"),
         ("size = 44", "size = 44\nfrozen = 0.5", "frozen = 0.5 in stage 2 is no number"),
         ("epochs = 2", "epochs = 0", "stage 1 needs epochs at least 1"),
         ("epochs = 2", "epochs = 2.5", "is no number of the right kind"),

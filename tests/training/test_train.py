@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.support.runs import StopAfter, equal
 from training import train as training_train
 from training.checkpoint import CheckpointError, read_checkpoint, write_checkpoint
 from training.data import Split
@@ -34,28 +35,6 @@ def whole(recipe, splits, tmp_path_factory):
     out = tmp_path_factory.mktemp("whole")
     train(recipe, splits, out)
     return out
-
-
-class StopAfter(StopSignal):
-    """Asks to stop when it has been looked at so many times: once before every step."""
-
-    def __init__(self, looks):
-        self.looks = looks
-
-    @property
-    def number(self):
-        self.looks -= 1
-        return signal.SIGINT if self.looks < 0 else 0
-
-
-def equal(one, other):
-    if isinstance(one, torch.Tensor):
-        return torch.equal(one, other)
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(equal(one[key], other[key]) for key in one)
-    if isinstance(one, list):
-        return len(one) == len(other) and all(map(equal, one, other))
-    return one == other
 
 
 def test_a_run_stopped_anywhere_and_resumed_ends_with_the_same_state(

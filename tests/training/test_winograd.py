@@ -1,13 +1,18 @@
 """Convolutions with fewer multiplications: the same results, forwards and backwards."""
 
 import copy
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from training import train as training_train
 from training.model import EmotionVGG
+from training.recipe import load_recipe
+from training.run import Run
 from training.winograd import (
     FEWEST_CHANNELS,
     TILES,
@@ -17,6 +22,7 @@ from training.winograd import (
     use_winograd,
 )
 
+RECIPE = Path(training_train.__file__).parent / "recipes" / "smoke.toml"
 WIDE = FEWEST_CHANNELS
 
 
@@ -50,9 +56,11 @@ def test_a_plane_is_cut_into_the_squares_that_cost_least(side, tile):
     assert best_tile(side) == tile
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (2, 2), (3, 3), (5, 5), (9, 9), (11, 11), (22, 22), (5, 9)])
+@pytest.mark.parametrize(
+    "shape", [(1, 1), (2, 2), (3, 3), (5, 5), (9, 9), (11, 11), (22, 22), (5, 9)]
+)
 def test_results_and_gradients_are_those_of_a_convolution(plain, quick, shape):
-    values = torch.rand(3, WIDE, *shape, requires_grad=True)
+    values = torch.rand(16, WIDE, *shape, requires_grad=True)
     wanted, found = plain(values), quick(values)
     gradient = torch.randn_like(wanted)
     pairs = zip(
@@ -65,18 +73,24 @@ def test_results_and_gradients_are_those_of_a_convolution(plain, quick, shape):
         assert largest_error(ours, theirs) < 1e-4
 
 
-def test_a_kernel_that_does_not_learn_gets_no_gradient(quick):
-    quick.weight.requires_grad_(False)
-    values = torch.rand(2, WIDE, 5, 5, requires_grad=True)
-    quick(values).sum().backward()
-    assert quick.weight.grad is None
-    assert values.grad.abs().sum() > 0
+class Products(TorchDispatchMode):
+    """Counts the products of many matrices."""
+
+    count = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.count += function is torch.ops.aten.bmm.default
+        return function(*args, **kwargs or {})
 
 
-def test_values_that_do_not_learn_get_no_gradient(quick):
-    values = torch.rand(2, WIDE, 5, 5)
-    quick(values).sum().backward()
-    assert quick.weight.grad.abs().sum() > 0
+@pytest.mark.parametrize(("values", "kernel", "products"), [(1, 1, 2), (1, 0, 1), (0, 1, 1)])
+def test_a_gradient_that_nobody_asks_for_costs_nothing(quick, values, kernel, products):
+    inputs = torch.rand(2, WIDE, 5, 5, requires_grad=bool(values))
+    quick.weight.requires_grad_(bool(kernel))
+    result = quick(inputs).sum()
+    with Products() as counted:
+        result.backward()
+    assert counted.count == products
 
 
 def test_what_is_only_looked_at_is_computed_as_usual(plain, quick):
@@ -102,3 +116,38 @@ def test_only_wide_convolutions_change_and_weights_stay():
     after = network.state_dict()
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"kernel_size": 1, "padding": 0}, {"padding": 0}, {"stride": 2}, {"dilation": 2},
+     {"groups": 2}, {"padding_mode": "reflect"}],
+)  # fmt: skip
+def test_other_convolutions_stay_as_they_are(other):
+    settings = {"kernel_size": 3, "padding": 1, **other}
+    assert type(use_winograd(nn.Conv2d(WIDE, 8, **settings))) is nn.Conv2d
+
+
+def test_a_run_on_a_cpu_learns_with_them_also_when_it_grew_or_was_resumed(splits, tmp_path):
+    recipe = load_recipe(RECIPE)
+    run, resumed = (Run(recipe, torch.device("cpu")) for _ in range(2))
+
+    def quick_layers(run):
+        networks = run.model, run.average.module
+        return [sum(type(m) is WinogradConv2d for m in net.modules()) for net in networks]
+
+    assert quick_layers(run) == [6, 6]
+    run.position = 2.0
+    run.begin_pass(torch.from_numpy(splits["Training"].images), 3.0)
+    assert run.model.depth == "vgg13"
+    assert quick_layers(run) == [7, 7]
+    run.save(tmp_path / "last.pt")
+    resumed.load(tmp_path / "last.pt")
+    assert quick_layers(resumed) == [7, 7]
+
+
+def test_a_run_on_a_gpu_does_without():
+    run = Run.__new__(Run)
+    run.device, run.recipe = torch.device("cuda"), load_recipe(RECIPE)
+    run.adopt(EmotionVGG("vgg11"))
+    assert not any(type(module) is WinogradConv2d for module in run.model.modules())
