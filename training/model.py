@@ -67,7 +67,7 @@ class EmotionVGG(nn.Module):
         return stages[:-1]
 
     def freeze(self, groups: int) -> None:
-        """Let the blocks of the first so many stages learn nothing, and all others learn.
+        """Let the blocks of the first so many of ``stages`` learn nothing, and all others learn.
 
         Their normalisations still go by the statistics of each batch.
         """

@@ -1,10 +1,15 @@
-"""Stopping a training run where one wants, and comparing what runs leave."""
+"""The recipe of short runs, stopping them where one wants, and comparing what they leave."""
 
 import signal
+from pathlib import Path
 
 import torch
 
+import training
 from training.run import StopSignal
+
+RECIPES = Path(training.__file__).parent / "recipes"
+SMOKE = RECIPES / "smoke.toml"
 
 
 class StopAfter(StopSignal):

@@ -1,14 +1,13 @@
 """A teacher's answers about other views of the same faces, as part of what is to be learned."""
 
 import dataclasses
-from pathlib import Path
 
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
 from mlcore.preprocessing import FACE_SIZE
-from training import train as training_train
+from tests.support.runs import SMOKE
 from training.augmentation import Augmentation
 from training.export import SERVED
 from training.model import EmotionVGG
@@ -18,7 +17,7 @@ from training.schedule import FORWARD_SHARE, Schedule
 from training.targets import Teacher, mix
 from training.train import train
 
-RECIPE = load_recipe(Path(training_train.__file__).parent / "recipes" / "smoke.toml")
+RECIPE = load_recipe(SMOKE)
 
 
 def distilling(share: float, **changes):

@@ -2,13 +2,11 @@
 
 import copy
 import dataclasses
-from pathlib import Path
 
 import pytest
 import torch
 
-from tests.support.runs import StopAfter, equal
-from training import train as training_train
+from tests.support.runs import SMOKE, StopAfter, equal
 from training.checkpoint import read_checkpoint
 from training.model import EmotionVGG
 from training.recipe import RecipeError, load_recipe
@@ -16,9 +14,7 @@ from training.run import Run, StopSignal
 from training.schedule import FORWARD_SHARE, Schedule
 from training.train import Stopped, train
 
-RECIPE = load_recipe(Path(training_train.__file__).parent / "recipes" / "smoke.toml")
-
-
+RECIPE = load_recipe(SMOKE)
 PLAIN = dataclasses.replace(RECIPE.stages[0], epochs=1)
 
 
@@ -37,18 +33,23 @@ def batch(splits):
     return torch.from_numpy(splits["Training"].images[:16]), torch.eye(7)[labels]
 
 
+def differing(one, other):
+    """Return for each group of two networks whether any of its weights differ."""
+    return [
+        any(
+            not torch.equal(value, counterpart)
+            for pair in zip(blocks, others, strict=True)
+            for value, counterpart in zip(*(block.parameters() for block in pair), strict=True)
+        )
+        for blocks, others in zip(one.stages(), other.stages(), strict=True)
+    ]
+
+
 def learned(run, faces, targets, position):
     """Return for each group of the network whether a step changed its weights."""
     before = copy.deepcopy(run.model)
     run.train_step(faces, targets, position)
-    return [
-        any(
-            not torch.equal(value, other)
-            for block, old in zip(blocks, old_blocks, strict=True)
-            for value, other in zip(block.parameters(), old.parameters(), strict=True)
-        )
-        for blocks, old_blocks in zip(run.model.stages(), before.stages(), strict=True)
-    ]
+    return differing(run.model, before)
 
 
 def test_frozen_groups_keep_their_weights_until_their_time_is_over(batch):
@@ -75,16 +76,7 @@ def test_the_average_of_frozen_groups_is_what_they_are(splits):
     targets = torch.eye(7)[splits["Training"].labels[:64]]
     run.begin_pass(faces, 1.0)
     assert run.train_pass(faces, targets, "", StopSignal())
-    pairs = zip(run.model.stages(), run.average.module.stages(), strict=True)
-    same = [
-        all(
-            torch.equal(value, mean)
-            for block, other in zip(blocks, others, strict=True)
-            for value, mean in zip(block.parameters(), other.parameters(), strict=True)
-        )
-        for blocks, others in pairs
-    ]
-    assert same == [True, True, False, False, False]
+    assert differing(run.model, run.average.module) == [False, False, True, True, True]
 
 
 def test_the_time_that_frozen_groups_save_is_reckoned_with():
@@ -112,20 +104,25 @@ def test_a_run_that_freezes_halfway_is_stopped_and_resumed_to_the_bit(splits, tm
     assert [key for key in one if not equal(one[key], other[key])] == []
 
 
-def test_what_has_not_learned_yet_is_not_frozen(splits, tmp_path, monkeypatch):
-    recipe = recipe_of(dataclasses.replace(PLAIN, depth="vgg13", frozen=1))
-    reason = "freezes convolutions that have not learned yet: --start names an exported vgg13"
-    with pytest.raises(RecipeError, match=reason):
-        train(recipe, splits, tmp_path)
+def frozen_from(depth, tmp_path, monkeypatch):
+    """Return a recipe that freezes a VGG13, and the path of an exported network of a depth."""
     start = tmp_path / "start.onnx"
     start.write_bytes(b"an exported network")
     monkeypatch.setattr("training.run.exported_with_votes", lambda path: False)
-    for depth in ("vgg11", "vgg13"):
-        network = EmotionVGG(depth)
-        monkeypatch.setattr("training.run.load_exported", lambda path, views, net=network: net)
-        if depth == "vgg11":
-            with pytest.raises(RecipeError, match=reason):
-                train(recipe, splits, tmp_path / depth, start=start)
-        else:
-            train(recipe, splits, tmp_path / depth, start=start)
-            assert (tmp_path / depth / "last.pt").exists()
+    monkeypatch.setattr("training.run.load_exported", lambda path, views: EmotionVGG(depth))
+    return recipe_of(dataclasses.replace(PLAIN, depth="vgg13", frozen=1)), start
+
+
+@pytest.mark.parametrize("depth", [None, "vgg11"])
+def test_what_has_not_learned_yet_is_not_frozen(splits, tmp_path, monkeypatch, depth):
+    recipe, start = frozen_from(depth, tmp_path, monkeypatch)
+    reason = "freezes convolutions that have not learned yet: --start names an exported vgg13"
+    with pytest.raises(RecipeError, match=reason):
+        train(recipe, splits, tmp_path / "out", start=depth and start)
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_what_has_learned_is_frozen(splits, tmp_path, monkeypatch):
+    recipe, start = frozen_from("vgg13", tmp_path, monkeypatch)
+    train(recipe, splits, tmp_path / "out", start=start)
+    assert (tmp_path / "out" / "last.pt").exists()

@@ -1,12 +1,11 @@
 """Faces that are mixed with others, in the view and in what is to be answered."""
 
 import dataclasses
-from pathlib import Path
 
 import pytest
 import torch
 
-from training import train as training_train
+from tests.support.runs import SMOKE
 from training.recipe import load_recipe
 from training.run import Run, StopSignal
 from training.targets import mix
@@ -15,7 +14,7 @@ from training.targets import mix
 @pytest.fixture
 def run():
     """Return a run whose first stage mixes faces."""
-    recipe = load_recipe(Path(training_train.__file__).parent / "recipes" / "smoke.toml")
+    recipe = load_recipe(SMOKE)
     first, second = recipe.stages
     stages = (dataclasses.replace(first, mixup=0.5), second)
     return Run(dataclasses.replace(recipe, stages=stages), torch.device("cpu"))

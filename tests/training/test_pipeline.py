@@ -4,8 +4,6 @@ import dataclasses
 import errno
 import json
 import re
-import signal
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -16,16 +14,15 @@ from onnx import numpy_helper
 from mlcore import EmotionClassifier
 from mlcore.model_info import read_model_info
 from mlcore.views import ONE_VIEW, Views
+from tests.support.runs import RECIPES, StopAfter
 from training import evaluate, export
 from training.calibration import cross_validate, fit_calibration
 from training.card import CARD, render
 from training.checkpoint import read_checkpoint
 from training.recipe import load_recipe
-from training.run import Run, StopSignal
+from training.run import Run
 from training.targets import soft_targets
 from training.train import Stopped, main, train
-
-RECIPES = Path(export.__file__).parent / "recipes"
 
 
 @pytest.fixture(scope="module")
@@ -219,17 +216,9 @@ def test_a_run_from_an_export_begins_with_its_answers(continuing, exported, spli
 def test_a_run_from_an_export_that_is_stopped_and_resumed_ends_the_same(
     continuing, exported, splits, tmp_path
 ):
-    class StopAfterTwoSteps(StopSignal):
-        looks = 0
-
-        @property
-        def number(self):
-            self.looks += 1
-            return signal.SIGINT if self.looks > 2 else 0
-
     train(continuing, splits, tmp_path / "whole", start=exported[0])
     with pytest.raises(Stopped):
-        train(continuing, splits, tmp_path / "parts", start=exported[0], stop=StopAfterTwoSteps())
+        train(continuing, splits, tmp_path / "parts", start=exported[0], stop=StopAfter(2))
     train(continuing, splits, tmp_path / "parts", start=exported[0], resume=True)
     one, other = (read_checkpoint(tmp_path / part / "last.pt") for part in ("whole", "parts"))
     assert torch.equal(one["ensemble"], other["ensemble"])

@@ -1,13 +1,11 @@
 import dataclasses
 import json
-from pathlib import Path
 
 import pytest
 
-import training
+from tests.support.runs import RECIPES
 from training.recipe import RecipeError, load_recipe
 
-RECIPES = Path(training.__file__).parent / "recipes"
 SMOKE = (RECIPES / "smoke.toml").read_text()
 
 

@@ -1,15 +1,12 @@
 """Schedules under a clock of our own: what they promise must hold whatever a pass takes."""
 
-from pathlib import Path
-
 import pytest
 
-import training
+from tests.support.runs import RECIPES
 from training import schedule
 from training.recipe import RecipeError, load_recipe
 from training.schedule import Schedule, duration
 
-RECIPES = Path(training.__file__).parent / "recipes"
 RECIPE = load_recipe(RECIPES / "grown.toml")
 PASS = {("vgg11", 36): 120.0, ("vgg11", 44): 180.0, ("vgg19", 44): 480.0}
 """Seconds that a pass takes on the invented machine."""

@@ -4,24 +4,19 @@ import copy
 import dataclasses
 import resource
 import signal
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from tests.support.runs import StopAfter, equal
-from training import train as training_train
+from tests.support.runs import RECIPES, SMOKE, StopAfter, equal
 from training.checkpoint import CheckpointError, read_checkpoint, write_checkpoint
 from training.data import Split
 from training.model import EmotionVGG
 from training.recipe import RecipeError, load_recipe
 from training.run import Run, StopSignal, digest_of, narrow_arithmetic_pays
 from training.train import Stopped, main, train
-
-RECIPES = Path(training_train.__file__).parent / "recipes"
-SMOKE = RECIPES / "smoke.toml"
 
 
 @pytest.fixture(scope="module")

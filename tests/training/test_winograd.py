@@ -1,7 +1,6 @@
 """Convolutions with fewer multiplications: the same results, forwards and backwards."""
 
 import copy
-from pathlib import Path
 
 import pytest
 import torch
@@ -9,7 +8,7 @@ from torch import nn
 from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from training import train as training_train
+from tests.support.runs import SMOKE
 from training.model import EmotionVGG
 from training.recipe import load_recipe
 from training.run import Run
@@ -22,7 +21,6 @@ from training.winograd import (
     use_winograd,
 )
 
-RECIPE = Path(training_train.__file__).parent / "recipes" / "smoke.toml"
 WIDE = FEWEST_CHANNELS
 
 
@@ -129,7 +127,7 @@ def test_other_convolutions_stay_as_they_are(other):
 
 
 def test_a_run_on_a_cpu_learns_with_them_also_when_it_grew_or_was_resumed(splits, tmp_path):
-    recipe = load_recipe(RECIPE)
+    recipe = load_recipe(SMOKE)
     run, resumed = (Run(recipe, torch.device("cpu")) for _ in range(2))
 
     def quick_layers(run):
@@ -148,6 +146,6 @@ def test_a_run_on_a_cpu_learns_with_them_also_when_it_grew_or_was_resumed(splits
 
 def test_a_run_on_a_gpu_does_without():
     run = Run.__new__(Run)
-    run.device, run.recipe = torch.device("cuda"), load_recipe(RECIPE)
+    run.device, run.recipe = torch.device("cuda"), load_recipe(SMOKE)
     run.adopt(EmotionVGG("vgg11"))
     assert not any(type(module) is WinogradConv2d for module in run.model.modules())
