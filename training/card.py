@@ -12,10 +12,15 @@ from pathlib import Path
 
 from mlcore.labels import LABELS
 from mlcore.model_info import MODEL_PATH
+from mlcore.preprocessing import INPUT_SIZE
 from mlcore.views import FACE_SIZE, Views
 
 CARD, REPORT = "MODEL_CARD.md", "report"
 MOST_FREQUENT = 5
+ALONE = {
+    "single_view": "one view alone",
+    "middle_view": f"one view alone, the middle {INPUT_SIZE} pixels as they are",
+}
 FLOAT16 = "stored as float16, computed in float32"
 
 HEAD = """\
@@ -231,7 +236,12 @@ def _training(training: dict) -> str:
 
 
 def _accuracy(private: dict, public: dict, report: dict | None) -> str:
-    single = private["single_view"]
+    # A file that was exported before knows the whole face only.
+    alone = {text: key for key, text in ALONE.items() if key in private}
+    alone_rows = [
+        [text.replace("one", "One", 1), private[key]["count"], with_interval(private[key])]
+        for text, key in alone.items()
+    ]
     rows = [
         ["As served", private["count"], with_interval(private)],
         [
@@ -246,8 +256,12 @@ def _accuracy(private: dict, public: dict, report: dict | None) -> str:
         mirrored = private["with_mirror_image"]
         rows += [
             ["… without near copies as well", near["count"], with_interval(near)],
-            ["One view alone", single["count"], with_interval(single)],
-            ["Mean of it and its mirror image", mirrored["count"], with_interval(mirrored)],
+            *alone_rows,
+            [
+                "Mean of the whole face and its mirror image",
+                mirrored["count"],
+                with_interval(mirrored),
+            ],
             ["Mean of ten crops", ten["count"], with_interval(ten)],
         ]
         if report["ferplus"]:
@@ -262,14 +276,17 @@ def _accuracy(private: dict, public: dict, report: dict | None) -> str:
                 f"answers, and {percent(votes['labels_votes'])}\nchose FER2013's label.\n"
             )
     else:
-        rows.append(["One view alone", single["count"], with_interval(single)])
+        rows += alone_rows
     rows += [
         ["PublicTest, as served", public["count"], with_interval(public)],
-        ["… one view alone", public["count"], with_interval(public["single_view"])],
+        *(
+            [f"… {text}", public["count"], with_interval(public[key])]
+            for text, key in alone.items()
+        ),
     ]
     other = [
         ["Macro recall", f"{private['macro_recall']:.3f}"],
-        ["… of one view alone", f"{single['macro_recall']:.3f}"],
+        *([f"… of {text}", f"{private[key]['macro_recall']:.3f}"] for text, key in alone.items()),
     ]
     if "macro_f1" in private:
         other.append(["Macro F1", f"{private['macro_f1']:.3f}"])

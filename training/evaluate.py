@@ -35,7 +35,12 @@ UNCALIBRATED = ("count", "accuracy", "accuracy_interval", "macro_recall")
 """Figures that are told of views that are not served: the others depend on the temperature. The
 biases in the logits, which were fitted for the served views, too, are left as they are."""
 
-OTHER_VIEWS = {"single_view": ONE_VIEW, "with_mirror_image": Views(mirrored=True)}
+OTHER_VIEWS = {
+    "single_view": ONE_VIEW,
+    "middle_view": Views((INPUT_SIZE,)),
+    "with_mirror_image": Views(mirrored=True),
+}
+"""The middle is what the paper calls a crop: the size that the network learned at, not resampled."""
 
 CROP = Views((INPUT_SIZE,), mirrored=True)
 

@@ -41,7 +41,7 @@ class Stage:
     ``distillation`` is the share in the targets of what a teacher says of other views of the same
     faces (``targets.Teacher``), after all else, mixup included; 0 for no teacher. ``frozen`` is how
     many of the network's groups of convolutions between poolings, from the first, do not learn; it
-    needs a network that has learned before.
+    needs a network that has learned before. ``ema_decay`` stands in for the recipe's.
     """
 
     depth: str
@@ -54,6 +54,7 @@ class Stage:
     mixup: float = 0.0
     distillation: float = 0.0
     frozen: int = 0
+    ema_decay: float | None = None
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     @property
@@ -98,6 +99,9 @@ class Recipe:
     @property
     def epochs(self) -> int:
         return sum(stage.epochs for stage in self.stages)
+
+    def ema_decay_in(self, stage: Stage) -> float:
+        return self.ema_decay if stage.ema_decay is None else stage.ema_decay
 
     def stage_at(self, position: float) -> tuple[Stage, int]:
         """Return the stage at so many epochs of the schedule, and where that stage begins."""
@@ -154,7 +158,7 @@ def _build(kind: type, values: dict, place: str):
         if name not in known:
             raise ValueError(f"{place} has no setting {name!r}")
         expected = known[name].type
-        numbers = {float: (int, float), int: (int,)}.get(expected, ())
+        numbers = {float: (int, float), float | None: (int, float), int: (int,)}.get(expected, ())
         if numbers and (isinstance(value, bool) or not isinstance(value, numbers)):
             raise ValueError(f"{name} = {value!r} in {place} is no number of the right kind")
     for name, known_field in known.items():
@@ -196,6 +200,7 @@ def _stage(values: dict, place: str) -> Stage:
         (0 <= stage.mixup <= 0.5, "mixup from 0 to 0.5"),
         (0 <= stage.distillation <= 1, "distillation from 0 to 1"),
         (0 <= stage.frozen <= len(CHANNELS), f"frozen from 0 to {len(CHANNELS)}"),
+        (stage.ema_decay is None or 0 < stage.ema_decay < 1, "ema_decay between 0 and 1"),
         (stage.decay is None or stage.decay.every > 0, "decay.every above 0"),
     ):  # fmt: skip
         if not holds:

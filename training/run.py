@@ -123,8 +123,7 @@ class Run:
         self.model = model.to(memory_format=torch.channels_last)
         if self.device.type == "cpu":
             use_winograd(self.model)
-        average = get_ema_multi_avg_fn(recipe.ema_decay)
-        self.average = AveragedModel(model, multi_avg_fn=average)
+        self.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema_decay))
         self.optimiser = torch.optim.SGD(
             parameter_groups(model, recipe),
             lr=0.0,
@@ -140,6 +139,7 @@ class Run:
         for group in self.optimiser.param_groups:
             group["lr"] = stage.rate(position - first)
         self.model.freeze(stage.frozen)
+        self.average.multi_avg_fn = get_ema_multi_avg_fn(self.recipe.ema_decay_in(stage))
         views = stage.augmentation(faces, stage.size, self.generator)
         mixed = mixed_faces(stage, len(faces))
         if mixed:
@@ -241,7 +241,7 @@ class Run:
     ) -> tuple[float, float]:
         """Make the average fit to be used; return the pass's mean loss and the accuracy there."""
         stage, _ = self.recipe.stage_at(self.position)
-        if self.recipe.ema_decay:
+        if self.recipe.ema_decay_in(stage):
             self._measure_statistics(faces)
         self._follow(self.average.module, stage.size)
         loss, score = (

@@ -130,7 +130,7 @@ def test_a_report_of_the_same_file_is_told():
         "a thick fog costs most: 25.4 points",
         "| As served | 3589 |",
         "| One view alone | 3589 |",
-        "| Mean of it and its mirror image | 3589 |",
+        "| Mean of the whole face and its mirror image | 3589 |",
         "| Mean of ten crops | 500 | 65.4 % (61.0–69.0) |",
         "| 48 pixels | 500 of 510 |",
         "of the faces found at 96 pixels",

@@ -148,6 +148,7 @@ def test_the_report_holds_all_measures_and_their_counts(reported, tiny, fer2013)
     for figures_of_views, views in (
         (served, classifier.model.views),
         (served["single_view"], ONE_VIEW),
+        (served["middle_view"], Views((44,))),
         (served["with_mirror_image"], Views(mirrored=True)),
     ):
         rows = classifier.predict(faces_of(split), views)

@@ -32,7 +32,7 @@ def test_settings_of_a_release_that_knew_fewer_of_them_agree_where_the_rest_is_a
     del old["ensemble_weight"], old["ensemble_decay"]
     for stage in old["stages"]:
         del stage["augmentation"]["blur"], stage["sharpness"], stage["mixup"]
-        del stage["distillation"], stage["frozen"]
+        del stage["distillation"], stage["frozen"], stage["ema_decay"]
     assert recipe.agrees_with(recipe.settings())
     assert recipe.agrees_with(json.dumps(old))
     assert not dataclasses.replace(recipe, ensemble_weight=0.1).agrees_with(json.dumps(old))
@@ -82,6 +82,8 @@ def test_what_is_left_of_a_schedule_is_told_by_stage():
         ("size = 44", "size = 44\nfrozen = 6", "stage 2 needs frozen from 0 to 5"),
         ("size = 44", "size = 44\nfrozen = 1", "it needs nothing frozen where layers are added"),
         ("size = 44", "size = 44\nfrozen = 0.5", "frozen = 0.5 in stage 2 is no number"),
+        ("size = 44", "size = 44\nema_decay = 1", "stage 2 needs ema_decay between 0 and 1"),
+        ("size = 44", "size = 44\nema_decay = '1'", "ema_decay = '1' in stage 2 is no number"),
         ("epochs = 2", "epochs = 0", "stage 1 needs epochs at least 1"),
         ("epochs = 2", "epochs = 2.5", "is no number of the right kind"),
         ("erasing", "erazing", "stage 2's augmentation has no setting 'erazing'"),

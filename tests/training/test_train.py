@@ -16,6 +16,7 @@ from training.data import Split
 from training.model import EmotionVGG
 from training.recipe import RecipeError, load_recipe
 from training.run import Run, StopSignal, digest_of, narrow_arithmetic_pays
+from training.targets import Teacher
 from training.train import Stopped, main, train
 
 
@@ -346,6 +347,21 @@ def test_without_averaging_the_average_is_the_network_itself(recipe, splits, tmp
     for _ in range(2):
         run.train_step(faces, targets, 0.5)
     assert equal(dict(run.model.state_dict()), dict(run.average.module.state_dict()))
+
+
+@pytest.mark.parametrize(("position", "decay"), [(0.5, 0.5), (2.5, 0.4)])
+def test_a_stage_averages_over_as_many_steps_as_it_says(recipe, splits, position, decay):
+    run = Run(recipe, torch.device("cpu"))
+    run.teacher = Teacher(EmotionVGG("vgg11"), 32)
+    faces = torch.from_numpy(splits["Training"].images[:16])
+    targets = torch.eye(7)[splits["Training"].labels[:16]]
+    run.train_step(faces, targets, position)
+    before = copy.deepcopy(run.average.module)
+    run.train_step(faces, targets, position)
+    networks = (before, run.model, run.average.module)
+    for old, new, average in zip(*(network.parameters() for network in networks), strict=True):
+        assert not torch.equal(old, new)
+        assert torch.allclose(average, new.lerp(old, decay), atol=1e-6)
 
 
 def test_a_deeper_network_is_no_start_for_a_shallow_recipe(recipe, tmp_path, splits, monkeypatch):
