@@ -40,7 +40,7 @@ OTHER_VIEWS = {
     "middle_view": Views((INPUT_SIZE,)),
     "with_mirror_image": Views(mirrored=True),
 }
-"""The middle is what the paper calls a crop: the size that the network learned at, not resampled."""
+"""The middle is what the paper calls a crop: as large as the network learned, not resampled."""
 
 CROP = Views((INPUT_SIZE,), mirrored=True)
 
