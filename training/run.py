@@ -123,7 +123,7 @@ class Run:
         self.model = model.to(memory_format=torch.channels_last)
         if self.device.type == "cpu":
             use_winograd(self.model)
-        self.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema_decay))
+        self.average = AveragedModel(model)
         self.optimiser = torch.optim.SGD(
             parameter_groups(model, recipe),
             lr=0.0,
