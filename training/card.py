@@ -231,10 +231,15 @@ def _training(training: dict) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _right(text: str, figures: dict) -> list[object]:
+    """Return the row that says of how many faces how many answers are right."""
+    return [text, figures["count"], with_interval(figures)]
+
+
 def _accuracy(private: dict, public: dict, report: dict | None) -> str:
     single = private["single_view"]
     rows = [
-        ["As served", private["count"], with_interval(private)],
+        _right("As served", private),
         [
             "… without exact copies of Training images",
             private["count"] - private["copies_in_training"],
@@ -246,36 +251,28 @@ def _accuracy(private: dict, public: dict, report: dict | None) -> str:
         near, ten = report["without_near_copies"], report["ten_crop"]
         middle, mirrored = report["served"]["middle_view"], private["with_mirror_image"]
         rows += [
-            ["… without near copies as well", near["count"], with_interval(near)],
-            ["One view alone", single["count"], with_interval(single)],
-            [
-                f"One view of the middle {INPUT_SIZE} pixels alone, as they are",
-                middle["count"],
-                with_interval(middle),
-            ],
-            [
-                "Mean of the whole face and its mirror image",
-                mirrored["count"],
-                with_interval(mirrored),
-            ],
-            ["Mean of ten crops", ten["count"], with_interval(ten)],
+            _right("… without near copies as well", near),
+            _right("One view alone", single),
+            _right(f"One view of the middle {INPUT_SIZE} pixels alone, as they are", middle),
+            _right("Mean of the whole face and its mirror image", mirrored),
+            _right("Mean of ten crops", ten),
         ]
         if report["ferplus"]:
             votes = report["ferplus"]
             one, labels = votes["majority"], votes["labels_majority"]
             rows += [
-                ["Agrees with the majority of FER+", one["count"], with_interval(one)],
-                ["… as FER2013's labels do", labels["count"], with_interval(labels)],
+                _right("Agrees with the majority of FER+", one),
+                _right("… as FER2013's labels do", labels),
             ]
             text = (
                 f"\nOf a face's ten FER+ taggers, {percent(votes['votes'])} chose what the network "
                 f"answers, and {percent(votes['labels_votes'])}\nchose FER2013's label.\n"
             )
     else:
-        rows.append(["One view alone", single["count"], with_interval(single)])
+        rows.append(_right("One view alone", single))
     rows += [
-        ["PublicTest, as served", public["count"], with_interval(public)],
-        ["… one view alone", public["count"], with_interval(public["single_view"])],
+        _right("PublicTest, as served", public),
+        _right("… one view alone", public["single_view"]),
     ]
     other = [
         ["Macro recall", f"{private['macro_recall']:.3f}"],
@@ -374,7 +371,7 @@ def _photos(report: dict) -> str:
     largest = max(report["photos"]["rows"], key=lambda row: row["side"])
     by_advice = {"none": largest["without_advice"]}
     by_advice |= {f"`{word}`": right for word, right in largest["by_advice"].items()}
-    by_advice_rows = [[name, r["count"], with_interval(r)] for name, r in by_advice.items()]
+    by_advice_rows = [_right(name, figures) for name, figures in by_advice.items()]
     return (
         f"\n### Whole photos\n\nThe same faces, put into soft coloured backgrounds of {width} × "
         f"{height} pixels and found again by\nthe detector. Right counts the found ones, beside "
