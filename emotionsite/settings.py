@@ -38,6 +38,9 @@ CSRF_FAILURE_VIEW = "predictions.pages.access.form_too_old"
 MAX_UPLOAD_MB = env.int("MAX_UPLOAD_MB", 20)
 MAX_UPLOAD_MEGAPIXELS = env.int("MAX_UPLOAD_MEGAPIXELS", 64)
 QUEUE_LIMIT = env.int("QUEUE_LIMIT", 10_000)
+QUOTA_WAITING = env.int("QUOTA_WAITING", 5_000)
+QUOTA_STORED_MB = env.int("QUOTA_STORED_MB", 0)
+QUOTA_EXPORTS = env.int("QUOTA_EXPORTS", 3)
 WORKER_THREADS = env.int("WORKER_THREADS", 0)
 WAITING_THREADS = 5
 """Of the eight threads of a web process, how many may hold requests that wait for an analysis."""
@@ -153,8 +156,8 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_CONCURRENCY = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
-CELERY_TASK_SOFT_TIME_LIMIT = 30
-CELERY_TASK_TIME_LIMIT = 40
+# Only against a process that hangs: what may be long is limited by its CPU time.
+CELERY_TASK_TIME_LIMIT = 300
 CELERY_WORKER_PROC_ALIVE_TIMEOUT = 60.0  # A slow machine needs a while to load the network.
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None

@@ -24,17 +24,22 @@ def _photo_path(photo: "Photo", kind: str) -> str:
     return f"photos/{photo.pk.hex[:2]}/{photo.pk.hex}/{kind}"
 
 
+def _copy_path(photo: "Photo", kind: str) -> str:
+    # A worker that lost its lease may still be writing: its files never have another's names.
+    return _photo_path(photo, f"{kind}-{uuid.uuid4().hex[:12]}.jpg")
+
+
 def upload_path(photo: "Photo", name: str) -> str:
     """Where the bytes of an upload wait for the worker; the user's file name is never used."""
     return _photo_path(photo, "upload")
 
 
 def display_path(photo: "Photo", name: str) -> str:
-    return _photo_path(photo, "display.jpg")
+    return _copy_path(photo, "display")
 
 
 def thumbnail_path(photo: "Photo", name: str) -> str:
-    return _photo_path(photo, "thumbnail.jpg")
+    return _copy_path(photo, "thumbnail")
 
 
 class Photo(models.Model):
@@ -71,8 +76,9 @@ class Photo(models.Model):
         return self.upload or self.display
 
     def file_names(self) -> list[str]:
-        """Return every storage name that may belong to this photo, stored or not."""
-        return [path(self, "") for path in (upload_path, display_path, thumbnail_path)]
+        """Return the storage names of this photo's files."""
+        files = (self.upload, self.display, self.thumbnail)
+        return [file.name for file in files if file]
 
 
 class Status(models.TextChoices):
@@ -89,6 +95,47 @@ NARROWED_BY = ("status", "label", "unsure")
 """What the indexes of a history hold beside its orders."""
 
 
+class QueueEntry(models.Model):
+    """What waits for a worker, and whose turn it is; ``predictions.queue`` has the rules.
+
+    ``turn`` is the place in the queue, and null in every state but queued, so that the indexes
+    hold only what waits. ``lease`` names the attempt that holds a running entry, and the holder
+    increments ``lease_count`` for as long as it works.
+    """
+
+    turn = models.BigIntegerField(null=True, editable=False)
+    is_urgent = models.BooleanField(
+        default=False, editable=False, help_text="A person is waiting for it."
+    )
+    queued_at = models.DateTimeField(default=timezone.now, editable=False)
+    not_before = models.DateTimeField(
+        null=True, editable=False, help_text="When a failed attempt is repeated."
+    )
+    attempts = models.PositiveSmallIntegerField(default=0, editable=False)
+    lease = models.CharField(max_length=60, blank=True, editable=False)
+    lease_count = models.PositiveIntegerField(default=0, editable=False)
+
+    class Meta:
+        abstract = True
+        indexes = [
+            models.Index(
+                fields=["turn", "queued_at"],
+                condition=models.Q(turn__isnull=False),
+                name="%(class)s_turn",
+            ),
+            models.Index(
+                fields=["owner", "turn"],
+                condition=models.Q(turn__isnull=False),
+                name="%(class)s_owner_turn",
+            ),
+            models.Index(
+                fields=["owner", "-is_urgent", "queued_at"],
+                condition=models.Q(turn__isnull=False),
+                name="%(class)s_owner_next",
+            ),
+        ]
+
+
 class PredictionQuerySet(models.QuerySet):
     def for_user(self, user) -> "PredictionQuerySet":
         """Return what this user owns. Every page, endpoint and file starts from here."""
@@ -97,7 +144,7 @@ class PredictionQuerySet(models.QuerySet):
         return self.filter(owner=user, removed_at=None).select_related("photo")
 
 
-class Prediction(models.Model):
+class Prediction(QueueEntry):
     """One analysis of one photo, from the moment it is accepted.
 
     ``label``, ``confidence`` and ``unsure`` repeat the main face (index 0), and ``name_key`` the
@@ -117,17 +164,11 @@ class Prediction(models.Model):
     name_key = models.CharField(max_length=200, blank=True, editable=False)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED)
     created_at = models.DateTimeField(auto_now_add=True)
-    sent_at = models.DateTimeField(
-        null=True,
-        editable=False,
-        help_text=_("When the broker last took the task; empty: not yet."),
-    )
     started_at = models.DateTimeField(null=True, editable=False)
     finished_at = models.DateTimeField(null=True, editable=False)
     removed_at = models.DateTimeField(
         null=True, editable=False, help_text="When its owner deleted it; soon it is gone."
     )
-    attempts = models.PositiveSmallIntegerField(default=0, editable=False)
     label = models.CharField(max_length=10, choices=LABEL_CHOICES, blank=True)
     confidence = models.FloatField(null=True)
     unsure = models.BooleanField(null=True)
@@ -147,6 +188,7 @@ class Prediction(models.Model):
     class Meta:
         ordering = ["-created_at", "-id"]
         indexes = [
+            *QueueEntry.Meta.indexes,
             # One index for each order of a history. All hold everything that it is filtered by,
             # so that of a hundred thousand records only those on the page are read.
             models.Index(
@@ -172,6 +214,11 @@ class Prediction(models.Model):
             models.Index(fields=["-created_at", "-id"], name="prediction_newest"),
             # Not only of what has not finished: SQLite would never use such an index.
             models.Index(fields=["status", "created_at"], name="prediction_status"),
+            models.Index(
+                fields=["-finished_at"],
+                condition=models.Q(finished_at__isnull=False),
+                name="prediction_finished",
+            ),
             models.Index(
                 fields=["removed_at"],
                 condition=models.Q(removed_at__isnull=False),
@@ -328,6 +375,35 @@ class Explanation(models.Model):
 
     def __str__(self) -> str:
         return f"Explanation of face {self.index} of {self.prediction_id}"
+
+
+class ExplanationRequest(QueueEntry):
+    """Somebody asked where the network looked on a face. The row goes when that is drawn.
+
+    queued -> running -> drawn (an Explanation replaces this row), or failed for a while.
+    """
+
+    prediction = models.ForeignKey(
+        Prediction, on_delete=models.CASCADE, related_name="explanation_requests"
+    )
+    index = models.PositiveSmallIntegerField(help_text="Of the face.")
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, related_name="+"
+    )
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = QueueEntry.Meta.indexes
+        constraints = [
+            models.UniqueConstraint(
+                fields=["prediction", "index"], name="explanation_requested_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Request for face {self.index} of {self.prediction_id}"
 
 
 class IdempotencyKey(models.Model):

@@ -1,26 +1,30 @@
 """The rules of a prediction's life, and the only writers of its status.
 
-queued -> running -> succeeded | failed | canceled. The database is the queue of record: a task is
-a hint to a worker that a row waits, so the broker may lose, repeat or delay tasks without harm.
+queued -> running -> succeeded | failed | canceled. The database is the queue of record: a task
+tells a worker only that something waits, so the broker may lose, repeat or delay tasks without
+harm. ``predictions.queue`` decides what is next, ``predictions.leases`` who still works on it.
 """
 
+import random
 import uuid
 from dataclasses import asdict
+from datetime import timedelta
 
 import structlog
 from celery import current_app
-from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.files.base import ContentFile
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, gettext_noop
+from django.utils.translation import gettext_noop
 from kombu.exceptions import OperationalError
 
 from mlcore.labels import LABELS
-from predictions.files import delete_files
+from predictions import files, queue, quotas
+from predictions.files import StorageUnavailable, delete_files
+from predictions.leases import leased, new_lease
 from predictions.models import (
     UNFINISHED,
     EarlierAnswer,
@@ -31,6 +35,7 @@ from predictions.models import (
     Status,
     name_key,
 )
+from predictions.quotas import QueueFull, QuotaExceeded
 from predictions.signals import ended, finished
 from predictions.uploads import Upload
 
@@ -41,27 +46,25 @@ SWEEP = "predictions.sweep"
 FORGET = "predictions.forget"
 REMOVE_ORPHANS = "predictions.remove_orphans"
 
-MAX_ATTEMPTS = 3
+MAX_ATTEMPTS = 4
 
+RETRY_DELAYS = (timedelta(seconds=1), timedelta(seconds=5), timedelta(seconds=15))
+"""Between an attempt that failed through no fault of the photo and the next one."""
 
-class QueueFull(Exception):
-    """More photos wait than the operator allows; ``retry_after`` in seconds."""
+RETRY_JITTER = 0.2
+"""Share by which a delay varies, so that what failed together does not return together."""
 
-    code = "queue_full"
-    retry_after = 30
-    detail = gettext_lazy(
-        "Too many photos are waiting at the moment. Please try again in half a minute."
-    )
-
-
-class BrokerUnavailable(Exception):
-    """No worker can be asked at the moment; ``retry_after`` in seconds."""
-
-    code = "broker_unavailable"
-    retry_after = 10
-    detail = gettext_lazy(
-        "This cannot be worked on at the moment. Please try again in a few seconds."
-    )
+INTERNAL_ERRORS = {
+    "model_unavailable": gettext_noop("The network is not available at the moment."),
+    "model_mismatch": gettext_noop("The network is not available at the moment."),
+    "decoder_unavailable": gettext_noop("Pictures cannot be read at the moment."),
+    "storage_unavailable": gettext_noop("Photos cannot be stored or read at the moment."),
+    "photo_missing": gettext_noop("The stored photo is gone."),
+    "timed_out": gettext_noop("The analysis took too long."),
+    "worker_lost": gettext_noop("The analysis stopped several times without an answer."),
+    "internal_error": gettext_noop("Something went wrong on our side."),
+}
+"""What may fail through no fault of the photo: stable code -> a sentence, in English."""
 
 
 class NotAllowed(Exception):
@@ -71,6 +74,10 @@ class NotAllowed(Exception):
         super().__init__(detail)
         self.code = code
         self.detail = detail
+
+
+REFUSALS = (NotAllowed, QueueFull, QuotaExceeded, StorageUnavailable)
+"""What stands against a photo or a rerun at the moment; each has ``code`` and ``detail``."""
 
 
 def find_duplicate(owner, sha256: str, keep_photo: bool = True) -> Prediction | None:
@@ -92,21 +99,25 @@ def submit(
     *,
     force: bool = False,
     keep_photo: bool = True,
+    urgent: bool = False,
     key: IdempotencyKey | None = None,
 ) -> tuple[Prediction, bool]:
     """Store a photo with its queued prediction; return it and whether it is new.
 
     A byte-identical photo of the same owner returns the existing record unless ``force``. What is
     new is tied to ``key``, the request's, in the same transaction. Without ``keep_photo`` the
-    pixels go as soon as the prediction ends.
-    ``owner`` None is the gallery, whose few pictures find room always. Raises QueueFull, and
-    NotAllowed (account_deleted) where the owner goes at this moment.
+    pixels go as soon as the prediction ends. An ``urgent`` photo, which a person waits for, goes
+    before its owner's other ones.
+    ``owner`` None is the gallery, whose few pictures find room always. Raises QueueFull,
+    QuotaExceeded, StorageUnavailable, and NotAllowed (account_deleted) where the owner goes at
+    this moment.
     """
     if owner is not None:
         existing = None if force else find_duplicate(owner, upload.sha256, keep_photo)
         if existing is not None:
             return existing, False
-        _check_queue()
+        quotas.check_queue(owner)
+        quotas.check_storage(owner, upload.bytes)
     photo = Photo(
         name=upload.name,
         sha256=upload.sha256,
@@ -119,7 +130,7 @@ def submit(
     try:
         # The file comes first: a transaction that waits for storage would lock others out.
         upload.file.seek(0)
-        photo.upload.save("upload", upload.file, save=False)
+        files.save(photo.upload, "upload", upload.file)
         with transaction.atomic():
             existing = None
             if owner is not None:
@@ -130,7 +141,10 @@ def submit(
             if existing is None:
                 photo.save(force_insert=True)
                 prediction = Prediction.objects.create(
-                    owner=owner, photo=photo, name_key=name_key(photo.name)
+                    owner=owner,
+                    photo=photo,
+                    name_key=name_key(photo.name),
+                    **queue.place(Prediction, owner and owner.pk, urgent=urgent),
                 )
                 if key is not None:
                     key.predictions.add(prediction)
@@ -140,48 +154,35 @@ def submit(
     if existing is not None:
         delete_files(photo.file_names())
         return existing, False
-    send_on_commit(prediction.pk)
+    wake_worker_on_commit()
     return prediction, True
 
 
-def _check_queue() -> None:
-    if Prediction.objects.filter(status=Status.QUEUED).count() >= settings.QUEUE_LIMIT:
-        raise QueueFull
+def wake_worker_on_commit() -> None:
+    transaction.on_commit(lambda: wake_worker(ANALYSE), robust=True)
 
 
-def send_on_commit(prediction_id: uuid.UUID) -> None:
-    transaction.on_commit(lambda: send(prediction_id), robust=True)
-
-
-def send(prediction_id: uuid.UUID) -> bool:
-    """Tell the workers; without a broker the row simply waits for the sweep."""
+def wake_worker(task: str) -> bool:
+    """Tell one worker that something waits; without a broker, the sweep tells it later."""
     try:
-        current_app.send_task(ANALYSE, [str(prediction_id)], retry=False)
+        current_app.send_task(task, retry=False)
     except (OperationalError, OSError) as error:
-        log.warning("broker unreachable", prediction=str(prediction_id), error=str(error))
+        log.warning("broker unreachable", task=task, error=str(error))
         return False
-    Prediction.objects.filter(pk=prediction_id).update(sent_at=timezone.now())
     return True
 
 
-def claim(prediction_id: str) -> Prediction | None:
-    """Take a queued prediction for this worker, or return None if there is none to take."""
-    now = timezone.now()
-    Prediction.objects.filter(pk=prediction_id, status=Status.QUEUED).update(
-        status=Status.RUNNING, attempts=F("attempts") + 1, started_at=now, finished_at=None
-    )
-    return (
-        Prediction.objects.select_related("photo")
-        .filter(pk=prediction_id, status=Status.RUNNING, started_at=now)
-        .first()
-    )
+def claim(task_id: str) -> Prediction | None:
+    """Take the prediction whose turn it is for the worker of this task; None: nothing waits."""
+    prediction = queue.claim(Prediction, new_lease(task_id))
+    if prediction is not None:
+        prediction.photo = Photo.objects.get(pk=prediction.photo_id)
+    return prediction
 
 
-def _held(prediction: Prediction) -> QuerySet:
-    """Return the row if this attempt still holds it: a late worker must not win."""
-    return Prediction.objects.filter(
-        pk=prediction.pk, status=Status.RUNNING, started_at=prediction.started_at
-    )
+def prioritise(prediction: Prediction) -> None:
+    """Let a queued prediction go before its owner's others, since a person waits for it."""
+    queue.waiting(Prediction).filter(pk=prediction.pk, is_urgent=False).update(is_urgent=True)
 
 
 def _end(row: QuerySet, prediction_id: uuid.UUID, status: Status, code: str, why: str) -> bool:
@@ -197,7 +198,7 @@ def _end(row: QuerySet, prediction_id: uuid.UUID, status: Status, code: str, why
     else:
         fields = {"status": status, "finished_at": timezone.now()}
         fields |= error if status == Status.FAILED else {}
-    if not row.update(**fields):
+    if not row.update(**fields, **queue.FREE):
         return False
     if before is not None:
         before.delete()
@@ -215,64 +216,83 @@ def complete(prediction: Prediction, analysis, renditions) -> bool:
     """Store the answer and, of a photo that is kept, the clean copies; drop the upload.
 
     ``analysis`` is mlcore's Analysis, ``renditions`` a Renditions. Returns False where the
-    prediction was deleted or canceled, or timed out, in the meantime; nothing is kept then.
+    prediction was deleted or canceled, or given to another worker, in the meantime; nothing is
+    kept then. Raises StorageUnavailable.
     """
     photo = prediction.photo
+    upload = photo.upload.name
+    # The files come first, in names of their own: nobody waits in a transaction for storage.
+    stored: list[str] = []
+    try:
+        if upload and photo.is_kept and leased(prediction).exists():
+            for kind in ("display", "thumbnail"):
+                content = ContentFile(getattr(renditions, kind))
+                files.save(getattr(photo, kind), kind, content)
+                stored.append(getattr(photo, kind).name)
+        copies = (renditions.display, renditions.thumbnail) if stored else ()
+        held = _complete(prediction, analysis, stored_bytes=sum(map(len, copies)))
+    except BaseException:
+        delete_files(stored)
+        raise
+    if not held:
+        delete_files(stored)
+    elif upload:
+        delete_files([upload])
+    return held
+
+
+@transaction.atomic
+def _complete(prediction: Prediction, analysis, stored_bytes: int) -> bool:
+    photo = prediction.photo
     main = analysis.faces[0] if analysis.faces else None
-    with transaction.atomic():
-        held = _held(prediction).update(
-            status=Status.SUCCEEDED,
-            finished_at=timezone.now(),
-            label=main.label if main else "",
-            confidence=main.confidence if main else None,
-            unsure=main.unsure if main else None,
-            advice=list(analysis.advice),
-            timings=asdict(analysis.timings),
-            model_name=analysis.model.name,
-            model_version=analysis.model.version,
-            model_sha256=analysis.model.sha256,
-            error_code="",
-            error_detail="",
+    held = leased(prediction).update(
+        status=Status.SUCCEEDED,
+        finished_at=timezone.now(),
+        label=main.label if main else "",
+        confidence=main.confidence if main else None,
+        unsure=main.unsure if main else None,
+        advice=list(analysis.advice),
+        timings=asdict(analysis.timings),
+        model_name=analysis.model.name,
+        model_version=analysis.model.version,
+        model_sha256=analysis.model.sha256,
+        error_code="",
+        error_detail="",
+        **queue.FREE,
+    )
+    if not held:
+        return False
+    announce(prediction.pk)
+    if photo.upload:
+        photo.width, photo.height = analysis.width, analysis.height
+        photo.stored_bytes = stored_bytes
+        photo.upload = ""
+        columns = ["width", "height", "stored_bytes", "upload", "display", "thumbnail"]
+        photo.save(update_fields=columns)
+    # An analysis of the display copy is measured in that copy's pixels.
+    scale_x, scale_y = photo.width / analysis.width, photo.height / analysis.height
+    faces = [
+        Face(
+            prediction=prediction,
+            index=index,
+            x=round(face.box.x * scale_x),
+            y=round(face.box.y * scale_y),
+            width=round(face.box.width * scale_x),
+            height=round(face.box.height * scale_y),
+            detection_confidence=face.detection_confidence,
+            label=face.label,
+            confidence=face.confidence,
+            unsure=face.unsure,
+            probabilities=dict(face.probabilities),
         )
-        if not held:
-            return False
-        announce(prediction.pk)
-        upload = photo.upload.name
-        if upload:
-            photo.width, photo.height = analysis.width, analysis.height
-            photo.stored_bytes = 0
-            if photo.is_kept:
-                photo.stored_bytes = len(renditions.display) + len(renditions.thumbnail)
-                photo.display.save("display", ContentFile(renditions.display), save=False)
-                photo.thumbnail.save("thumbnail", ContentFile(renditions.thumbnail), save=False)
-            photo.upload = ""
-            columns = ["width", "height", "stored_bytes", "upload", "display", "thumbnail"]
-            photo.save(update_fields=columns)
-            transaction.on_commit(lambda: delete_files([upload]))
-        # An analysis of the display copy is measured in that copy's pixels.
-        scale_x, scale_y = photo.width / analysis.width, photo.height / analysis.height
-        faces = [
-            Face(
-                prediction=prediction,
-                index=index,
-                x=round(face.box.x * scale_x),
-                y=round(face.box.y * scale_y),
-                width=round(face.box.width * scale_x),
-                height=round(face.box.height * scale_y),
-                detection_confidence=face.detection_confidence,
-                label=face.label,
-                confidence=face.confidence,
-                unsure=face.unsure,
-                probabilities=dict(face.probabilities),
-            )
-            for index, face in enumerate(analysis.faces)
-        ]
-        _keep_corrections(list(prediction.faces.exclude(correction="")), faces)
-        prediction.explanations.all().delete()
-        # What this same network said before is repeated now.
-        prediction.earlier_answers.filter(model_sha256=analysis.model.sha256).delete()
-        prediction.faces.all().delete()
-        Face.objects.bulk_create(faces)
+        for index, face in enumerate(analysis.faces)
+    ]
+    _keep_corrections(list(prediction.faces.exclude(correction="")), faces)
+    prediction.explanations.all().delete()
+    # What this same network said before is repeated now.
+    prediction.earlier_answers.filter(model_sha256=analysis.model.sha256).delete()
+    prediction.faces.all().delete()
+    Face.objects.bulk_create(faces)
     return True
 
 
@@ -292,7 +312,7 @@ def fail(prediction: Prediction, code: str, detail: str, *, keep_upload: bool = 
     camera's owner).
     """
     with transaction.atomic():
-        held = _end(_held(prediction), prediction.pk, Status.FAILED, code, detail)
+        held = _end(leased(prediction), prediction.pk, Status.FAILED, code, detail)
         if held and not (keep_upload and prediction.photo.is_kept):
             _drop_upload(prediction.photo)
     return held
@@ -305,23 +325,60 @@ def _drop_upload(photo: Photo) -> None:
         transaction.on_commit(lambda: delete_files([upload]))
 
 
-def lose(prediction_id: str) -> None:
-    """Take a running prediction from a worker that died: to the queue, or to its end."""
+def fail_or_requeue(prediction: Prediction, code: str) -> bool:
+    """Repeat an attempt that failed through no fault of the photo, a little later.
+
+    ``code`` is one of INTERNAL_ERRORS, with which the prediction fails after MAX_ATTEMPTS; the
+    upload stays then, so that its owner can repeat it. Returns False where another worker holds
+    the prediction by now.
+    """
+    if prediction.attempts >= MAX_ATTEMPTS:
+        return fail(prediction, code, INTERNAL_ERRORS[code])
+    delay = RETRY_DELAYS[min(prediction.attempts, len(RETRY_DELAYS)) - 1]
+    delay *= random.uniform(1 - RETRY_JITTER, 1 + RETRY_JITTER)  # noqa: S311
+    return _requeue(leased(prediction), prediction, not_before=timezone.now() + delay)
+
+
+def _requeue(row: QuerySet, prediction: Prediction, **fields) -> bool:
+    """Put a running prediction back, before its owner's younger ones."""
     with transaction.atomic():
-        give_up_or_queue(Prediction.objects.filter(pk=prediction_id, status=Status.RUNNING))
-        send_on_commit(prediction_id)
+        place = queue.place(Prediction, prediction.owner_id, urgent=prediction.is_urgent)
+        requeued = row.update(**{**place, "queued_at": prediction.queued_at, **fields})
+        if requeued and not fields:
+            wake_worker_on_commit()
+    return bool(requeued)
 
 
-def give_up_or_queue(lost) -> None:
-    """Queue running predictions that lost their worker, or end them after MAX_ATTEMPTS."""
-    tired = lost.filter(attempts__gte=MAX_ATTEMPTS)
-    for prediction_id in list(tired.values_list("pk", flat=True)):
-        why = gettext_noop("The analysis stopped three times without an answer.")
-        row = tired.filter(pk=prediction_id)
-        if _end(row, prediction_id, Status.FAILED, "worker_lost", why):
-            for photo in Photo.objects.filter(prediction=prediction_id, is_kept=False):
-                _drop_upload(photo)
-    lost.update(status=Status.QUEUED, sent_at=None)
+def handle_worker_lost(task_id: str) -> None:
+    """Take what a worker process held that was killed: to the queue, or to its end."""
+    for prediction in Prediction.objects.filter(
+        status=Status.RUNNING, lease__startswith=f"{task_id}:"
+    ):
+        handle_lease_lapsed(prediction)
+
+
+def handle_lease_lapsed(prediction: Prediction) -> None:
+    """Queue a running prediction whose holder is gone, or end it after MAX_ATTEMPTS.
+
+    Nothing happens where the holder has counted on, or has finished, since it was read.
+    """
+    row = leased(prediction).filter(lease_count=prediction.lease_count)
+    if prediction.attempts < MAX_ATTEMPTS:
+        _requeue(row, prediction)
+        return
+    with transaction.atomic():
+        why = INTERNAL_ERRORS["worker_lost"]
+        lost = _end(row, prediction.pk, Status.FAILED, "worker_lost", why)
+        if lost and not prediction.photo.is_kept:
+            _drop_upload(prediction.photo)
+
+
+def place_unplaced() -> None:
+    """Give a turn to queued predictions that have none, as those of an older version have."""
+    for prediction in Prediction.objects.filter(status=Status.QUEUED, turn=None):
+        with transaction.atomic():
+            row = Prediction.objects.filter(pk=prediction.pk, status=Status.QUEUED, turn=None)
+            _requeue(row, prediction)
 
 
 def cancel(prediction: Prediction) -> None:
@@ -341,10 +398,11 @@ def cancel(prediction: Prediction) -> None:
     prediction.refresh_from_db()
 
 
-def rerun(prediction: Prediction) -> None:
-    """Queue a finished prediction again.
+def rerun(prediction: Prediction, *, urgent: bool = False) -> None:
+    """Queue a finished prediction again; ``urgent`` is that of ``submit``.
 
-    Raises NotAllowed (not_finished, photo_missing), and QueueFull, except for the gallery. The old
+    Raises NotAllowed (not_finished, photo_missing), and QueueFull and QuotaExceeded, except for
+    the gallery. The old
     answer is taken back at once; its faces and advice stay behind, unseen, until there is a new
     one, and what it said is kept for a comparison with what another network says.
     """
@@ -355,7 +413,7 @@ def rerun(prediction: Prediction) -> None:
         if photo is None or not photo.source:
             raise NotAllowed("photo_missing", _("The photo of this prediction is not kept."))
         if prediction.owner_id is not None:
-            _check_queue()
+            quotas.check_queue(prediction.owner)
         answered = Prediction.objects.filter(pk=prediction.pk, status=Status.SUCCEEDED)
         for answer in answered.prefetch_related("faces"):
             EarlierAnswer.keep(answer)
@@ -363,9 +421,8 @@ def rerun(prediction: Prediction) -> None:
             Prediction.objects.filter(pk=prediction.pk)
             .exclude(status__in=UNFINISHED)
             .update(
-                status=Status.QUEUED,
+                **queue.place(Prediction, prediction.owner_id, urgent=urgent),
                 attempts=0,
-                sent_at=None,
                 started_at=None,
                 finished_at=None,
                 label="",
@@ -380,7 +437,7 @@ def rerun(prediction: Prediction) -> None:
         )
         if not queued:
             raise NotAllowed("not_finished", _("This prediction has not finished yet."))
-        send_on_commit(prediction.pk)
+        wake_worker_on_commit()
     prediction.refresh_from_db()
 
 

@@ -1,28 +1,60 @@
-"""Celery tasks: fetch by id, call a service. Their names are what ``services`` sends."""
+"""Celery tasks: claim what is next, call a service. Their names are what ``services`` sends."""
 
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
+from typing import TYPE_CHECKING
 
 import structlog
 from celery import shared_task
-from celery.exceptions import SoftTimeLimitExceeded
 from celery.signals import task_failure, worker_process_init
 from django.conf import settings
-from django.utils.translation import gettext_noop, override
+from django.db import close_old_connections
+from django.db.models.fields.files import FieldFile
+from django.utils.translation import override
 
-from mlcore.errors import MLCoreError, UnreadableImage
-from predictions import explanations, files, recovery, removal, services
-from predictions.models import Face
+from mlcore.errors import MLCoreError, ModelMismatch, UnreadableImage
+from predictions import explanations, files, leases, recovery, removal, services
+from predictions.files import StorageUnavailable
+from predictions.models import ExplanationRequest, Face, Prediction
 from predictions.uploads import explain
+
+if TYPE_CHECKING:
+    from mlcore.images import Photo
 
 log = structlog.get_logger(__name__)
 
-OUR_FAULT = {
-    "model_unavailable": gettext_noop("The network is not available at the moment."),
-    "model_mismatch": gettext_noop("The network is not available at the moment."),
-    "photo_missing": gettext_noop("The stored photo is gone."),
-    "timed_out": gettext_noop("The analysis took too long."),
-    "internal_error": gettext_noop("Something went wrong on our side."),
-}
+ANALYSIS_CPU_LIMIT = 120.0
+"""Seconds of CPU time that the network may take for one photo; 64 faces take 5 to 50."""
+
+
+class CpuTimeExceeded(Exception):
+    """The work took more CPU time than it may."""
+
+
+@contextmanager
+def cpu_time_limit(seconds: float) -> Iterator[None]:
+    """Raise CpuTimeExceeded once this process has used so much CPU time in the block.
+
+    A busy machine makes nothing time out. Only a main thread can be interrupted: elsewhere the
+    block runs to its end.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(_signal, _frame):
+        raise CpuTimeExceeded
+
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 @cache
@@ -30,7 +62,7 @@ def analyser():
     """Return the process's analyser; the first call loads the network."""
     from mlcore import EmotionAnalyser
 
-    return EmotionAnalyser(settings.MODEL_PATH, threads=settings.WORKER_THREADS or None)
+    return EmotionAnalyser(settings.MODEL_PATH, threads=settings.WORKER_THREADS or 1)
 
 
 @worker_process_init.connect
@@ -45,71 +77,106 @@ def load_network(**_kwargs) -> None:
         log.exception("the network could not be loaded")
 
 
-@shared_task(name=services.ANALYSE)
-def analyse(prediction_id: str) -> None:
-    """Analyse one photo. A repeated delivery finds nothing to claim and ends."""
-    prediction = services.claim(prediction_id)
+@shared_task(name=services.ANALYSE, bind=True)
+def analyse(self, _prediction_id: str | None = None) -> None:
+    """Analyse the photo whose turn it is; where nothing waits, there is nothing to do.
+
+    Tasks of an older version name a photo, which is not looked at.
+    """
+    prediction = services.claim(self.request.id or "")
     if prediction is None:
         return
-    from mlcore.images import load_photo
+    with leases.hold(prediction):
+        _analyse(prediction)
+
+
+def _analyse(prediction: Prediction) -> None:
     from predictions.renditions import render
 
-    def fail(code: str) -> None:
-        services.fail(prediction, code, OUR_FAULT[code])
-
     try:
-        with prediction.photo.source.open("rb") as file:
-            photo = load_photo(file.read(), max_pixels=settings.MAX_UPLOAD_MEGAPIXELS * 1_000_000)
-        services.complete(prediction, analyser().analyse(photo), render(photo.image))
+        photo = _decode(prediction.photo.source)
+        with cpu_time_limit(ANALYSIS_CPU_LIMIT):
+            analysis = analyser().analyse(photo)
+        services.complete(prediction, analysis, render(photo.image))
     except UnreadableImage as error:
-        # The time limit is an exception that may be raised in the middle of a decoder.
-        if isinstance(error.__cause__, SoftTimeLimitExceeded):
-            fail("timed_out")
-        else:
-            with override("en"):
-                detail = explain(error.code)
-            services.fail(prediction, error.code, detail, keep_upload=False)
-    except MLCoreError as error:
-        log.exception("the network could not be used", prediction=prediction_id)
-        fail(error.code)
-    except FileNotFoundError:
-        fail("photo_missing")
-    except SoftTimeLimitExceeded:
-        fail("timed_out")
-    except Exception:
-        log.exception("analysis failed", prediction=prediction_id)
-        fail("internal_error")
+        with override("en"):
+            detail = explain(error.code)
+        # A slow machine runs out of time where another one does not.
+        keep_upload = error.code == "timed_out"
+        services.fail(prediction, error.code, detail, keep_upload=keep_upload)
+    except CpuTimeExceeded:
+        services.fail(prediction, "timed_out", services.INTERNAL_ERRORS["timed_out"])
+    except Exception as error:
+        code = _internal_code(error)
+        log.exception("analysis failed", prediction=str(prediction.pk), code=code)
+        # A connection that broke must not fail the next statement, too.
+        close_old_connections()
+        services.fail_or_requeue(prediction, code)
+
+
+def _internal_code(error: Exception) -> str:
+    """Return the stable code of a fault that is not the photo's."""
+    if isinstance(error, (MLCoreError, StorageUnavailable)):
+        return error.code
+    if isinstance(error, FileNotFoundError):
+        return "photo_missing"
+    return "storage_unavailable" if isinstance(error, OSError) else "internal_error"
+
+
+def _decode(source: FieldFile) -> "Photo":
+    """Read a stored picture in the decoder process; these bytes are never parsed here."""
+    from mlcore.decoder import shared_decoder
+
+    with files.open_file(source) as file:
+        content = file.read()
+    return shared_decoder().decode(content, max_pixels=settings.MAX_UPLOAD_MEGAPIXELS * 1_000_000)
 
 
 @task_failure.connect(sender=analyse)
-def lose(args=(), **_kwargs) -> None:
+def handle_analysis_lost(task_id=None, **_kwargs) -> None:
     """Hear, in the worker's main process, that the process at work was killed or hung."""
-    services.lose(*args)
+    services.handle_worker_lost(task_id)
 
 
-@shared_task(name=explanations.DRAW)
-def draw_explanation(face_id: int) -> None:
-    """Draw where the network looked on one face. A face that is gone needs nothing."""
+@shared_task(name=explanations.DRAW, bind=True)
+def draw_explanation(self, _face_id: int | None = None) -> None:
+    """Draw where the network looked on the face whose turn it is."""
+    claimed = explanations.claim(self.request.id or "")
+    if claimed is None:
+        return
+    request, face = claimed
+    with leases.hold(request):
+        _draw(request, face)
+
+
+def _draw(request: ExplanationRequest, face: Face) -> None:
     from mlcore.detection import Box
-    from mlcore.images import Photo, load_photo
+    from mlcore.images import Photo
     from predictions.renditions import jpeg
 
-    face = Face.objects.filter(pk=face_id).select_related("prediction__photo").first()
-    if face is None or face.prediction.explanations.filter(index=face.index).exists():
-        return
     photo = face.prediction.photo
     try:
         if face.prediction.model_sha256 != analyser().model.sha256:
-            raise LookupError("this worker has another network")
-        with photo.display.open("rb") as file:
-            copy = Photo(load_photo(file.read()).image, photo.width, photo.height)
-        box = Box(face.x, face.y, face.width, face.height)
-        picture = analyser().explain(copy, box, face.label)
+            raise ModelMismatch("this worker has another network")
+        copy = Photo(_decode(photo.display).image, photo.width, photo.height)
+        with cpu_time_limit(ANALYSIS_CPU_LIMIT):
+            box = Box(face.x, face.y, face.width, face.height)
+            picture = analyser().explain(copy, box, face.label)
+        content = jpeg(picture, max(picture.size), 85)
+        explanations.keep(request, face, content)
+    except (UnreadableImage, ModelMismatch, CpuTimeExceeded, FileNotFoundError):
+        log.exception("no explanation", face=face.pk)
+        explanations.fail(request, face)
     except Exception:
-        log.exception("no explanation", face=face_id)
-        explanations.give_up(face)
-    else:
-        explanations.keep(face, jpeg(picture, max(picture.size), 85))
+        log.exception("no explanation", face=face.pk)
+        close_old_connections()
+        if not explanations.requeue(request):
+            explanations.fail(request, face)
+
+
+@task_failure.connect(sender=draw_explanation)
+def handle_explanation_lost(task_id=None, **_kwargs) -> None:
+    explanations.handle_worker_lost(task_id)
 
 
 @shared_task(name=services.SWEEP)

@@ -31,7 +31,7 @@ def act_on_each(
         try:
             service(prediction)
             count += 1
-        except (services.NotAllowed, services.QueueFull) as error:
+        except services.REFUSALS as error:
             refusals.add(error.detail)
     if count:
         modeladmin.message_user(request, done % count, messages.SUCCESS)

@@ -4,7 +4,6 @@ from datetime import timedelta
 
 from django.contrib import admin
 from django.db.models import Q
-from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
@@ -15,17 +14,24 @@ from predictions.models import Prediction, PredictionQuerySet, Status
 PATIENCE = timedelta(minutes=1)
 """How long a photo may wait, and its analysis take, until somebody should look."""
 
-WAITING_SINCE = Coalesce("sent_at", "created_at")
-"""When a queued photo was sent to the workers; one that was not sent yet waits from its upload."""
+
+def is_queue_moving() -> bool:
+    """Return whether any analysis has begun or ended within PATIENCE."""
+    limit = timezone.now() - PATIENCE
+    begun = Prediction.objects.filter(status=Status.RUNNING, started_at__gte=limit)
+    return begun.exists() or Prediction.objects.filter(finished_at__gte=limit).exists()
 
 
 def stuck(predictions: PredictionQuerySet) -> PredictionQuerySet:
-    """Return those that wait, or are worked on, for longer than PATIENCE."""
+    """Return those that are worked on for longer than PATIENCE, or wait in a queue that stands.
+
+    A photo that waits behind others in a queue that moves is not stuck, however long it waits.
+    """
     limit = timezone.now() - PATIENCE
-    return predictions.annotate(waiting_since=WAITING_SINCE).filter(
-        Q(status=Status.QUEUED, waiting_since__lt=limit)
-        | Q(status=Status.RUNNING, started_at__lt=limit)
-    )
+    found = Q(status=Status.RUNNING, started_at__lt=limit)
+    if not is_queue_moving():
+        found |= Q(status=Status.QUEUED, queued_at__lt=limit)
+    return predictions.filter(found)
 
 
 class GivenValuesFilter(admin.AllValuesFieldListFilter):

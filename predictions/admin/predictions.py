@@ -66,7 +66,7 @@ class PredictionAdmin(ReadOnlyAdmin):
     change_form_template = None  # Its history tells who looked at the photo.
     view_on_site = False  # It is its owner's page; nobody else finds it.
     fields = (
-        "id", "owner", "status", "created_at", "sent_at", "started_at", "finished_at", "attempts",
+        "id", "owner", "status", "created_at", "queued_at", "started_at", "finished_at", "attempts",
         "photo_size", "timings", "model_name", "model_version", "model_sha256", "error",
     )  # fmt: skip
     readonly_fields = ("thumbnail", *fields, "label", "confidence", "unsure", "advice")

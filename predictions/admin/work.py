@@ -19,7 +19,7 @@ from redis.retry import Retry
 
 from mlcore.errors import MLCoreError
 from mlcore.model_info import read_model_info
-from predictions.admin.filters import PATIENCE, WAITING_SINCE, stuck
+from predictions.admin.filters import PATIENCE, stuck
 from predictions.admin.wording import why_failed
 from predictions.models import Photo, Prediction, Status
 
@@ -59,7 +59,7 @@ def _records() -> dict:
     waiting = records.filter(status=Status.QUEUED)
     ended = records.filter(finished_at__gte=now - timedelta(hours=1))
     failed = records.filter(status=Status.FAILED, finished_at__gte=now - timedelta(days=1))
-    queued = waiting.aggregate(queued=Count("pk"), oldest=Min(WAITING_SINCE))
+    queued = waiting.aggregate(queued=Count("pk"), oldest=Min("queued_at"))
     kinds = failed.order_by().values_list("error_code").annotate(Max("error_detail"), n=Count("pk"))
     return {
         **queued,

@@ -17,7 +17,7 @@ from rest_framework.views import set_rollback
 from mlcore.errors import MLCoreError
 from predictions.api.throttling import AddressThrottle
 from predictions.limits import read_to_the_end
-from predictions.services import BrokerUnavailable, NotAllowed, QueueFull
+from predictions.services import NotAllowed, QueueFull, QuotaExceeded
 from predictions.uploads import UploadError
 
 log = structlog.get_logger(__name__)
@@ -78,7 +78,12 @@ def _describe(exc: Exception) -> tuple[int, str, str, dict, dict]:
             return UPLOAD_STATUS.get(exc.code, 422), exc.code, exc.detail, {}, {}
         case NotAllowed():
             return 409, exc.code, exc.detail, {}, {}
-        case QueueFull() | BrokerUnavailable():
+        case QuotaExceeded():
+            quota = {"name": exc.quota, "used": exc.used, "limit": exc.limit}
+            headers = {"Retry-After": str(exc.retry_after)} if exc.retry_after else {}
+            status = 429 if exc.retry_after else 403
+            return status, exc.code, exc.detail, {"quota": quota}, headers
+        case QueueFull():
             return 503, exc.code, str(exc.detail), {}, {"Retry-After": str(exc.retry_after)}
         case MLCoreError():
             detail = "The network is not available at the moment."

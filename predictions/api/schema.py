@@ -8,7 +8,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 from predictions.api.authentication import SECOND_FACTOR_REQUIRED
 from predictions.api.errors import MEDIA_TYPE, NOT_FOUND
 from predictions.api.serializers import PredictionSerializer, ProblemSerializer
-from predictions.services import BrokerUnavailable, QueueFull
+from predictions.services import QueueFull
 from predictions.uploads import explain
 
 ERRORS = {
@@ -42,9 +42,9 @@ ERRORS = {
     "too_small": (422, explain("too_small")),
     "too_many_pixels": (422, explain("too_many_pixels")),
     "idempotency_key_reused": (422, "This Idempotency-Key came with another request before."),
+    "quota_exceeded": (429, "You have 5000 photos waiting, and 5000 may wait. Try again soon."),
     "throttled": (429, "Request was throttled. Expected available in 12 seconds."),
     "queue_full": (503, str(QueueFull.detail)),
-    "broker_unavailable": (503, str(BrokerUnavailable.detail)),
     "too_many_exports": (503, "Others are taking their files at the moment."),
     "database_unavailable": (503, "The database is not available at the moment."),
     "model_unavailable": (503, "The network is not available at the moment."),

@@ -108,6 +108,7 @@ class PredictionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Generi
             **schema.problems(
                 *("invalid_input", *schema.WRITING, *schema.ONE_FILE, *schema.KEY),
                 *("account_deleted", "file_too_large", "unsupported_media_type", "queue_full"),
+                "quota_exceeded",
             ),
         },
     )
@@ -161,7 +162,7 @@ class PredictionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Generi
             outcome = {"index": index, "name": uploads.clean_name(image.name or "")}
             try:
                 prediction, is_new = self._submit(uploads.validate(image), form)
-            except (uploads.UploadError, services.QueueFull, services.NotAllowed) as error:
+            except (uploads.UploadError, *services.REFUSALS) as error:
                 outcome |= self._refused(error)
             else:
                 taken.append(prediction)
@@ -176,7 +177,7 @@ class PredictionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Generi
             elif prediction and prediction.is_finished and outcome["status"] == 202:
                 outcome["status"] = status.HTTP_201_CREATED
         # What was turned away for now may be sent again, also under the same key.
-        is_final = not any(outcome["status"] in (404, 503) for outcome in outcomes)
+        is_final = not any(outcome["status"] in (404, 429, 503) for outcome in outcomes)
         if not is_final:
             headers["Retry-After"] = str(services.QueueFull.retry_after)
         answer = OutcomeSerializer(outcomes, many=True, context=self.get_serializer_context())
@@ -196,6 +197,7 @@ class PredictionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Generi
             upload,
             force=form["force"],
             keep_photo=form["keep_photo"],
+            urgent=bool(preferred_wait(self.request.headers.get("Prefer", ""))),
             key=key,
         )
 
@@ -245,7 +247,8 @@ class PredictionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Generi
         responses={
             202: schema.record("Queued again.", examples.QUEUED),
             **schema.problems(
-                *(*schema.WRITING, "not_found", "not_finished", "photo_missing", "queue_full")
+                *(*schema.WRITING, "not_found", "not_finished", "photo_missing", "queue_full"),
+                "quota_exceeded",
             ),
         },
     )
@@ -317,7 +320,7 @@ class PredictionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Generi
             **schema.problems(
                 *("invalid_input", *schema.CREDENTIALS, "not_found"),
                 *("not_finished", "photo_missing", "model_changed", "not_explained"),
-                *("broker_unavailable", "model_unavailable"),
+                *("model_unavailable",),
             ),
         },
     )

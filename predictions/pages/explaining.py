@@ -11,7 +11,7 @@ from mlcore.frame import explained_square
 from predictions import explanations
 from predictions.api.throttling import DrawingThrottle
 from predictions.models import Face
-from predictions.services import BrokerUnavailable, NotAllowed
+from predictions.services import NotAllowed
 
 DRAWN = _("Here is where the network looked.")
 DRAWING = _("Drawing where the network looked …")
@@ -24,7 +24,6 @@ REFUSED = {
     ),
     "not_explained": _("This face could not be drawn."),
     "throttled": _("Those were many drawings within a minute. Try again in a moment."),
-    "broker_unavailable": _("Nobody can draw at the moment. Try again in a few seconds."),
 }
 NO_NETWORK = _("The network is not available at the moment. Try again later.")
 
@@ -56,7 +55,7 @@ def look_at(request: HttpRequest, face: Face) -> Look:
         return Look("refused", str(REFUSED["throttled"]), square, "throttled")
     try:
         is_drawn = explanations.picture(face, seconds=0) is not None
-    except (NotAllowed, BrokerUnavailable, MLCoreError) as error:
+    except (NotAllowed, MLCoreError) as error:
         return Look("refused", str(REFUSED.get(error.code, NO_NETWORK)), square, error.code)
     return Look("drawn", str(DRAWN), square) if is_drawn else Look("drawing", str(DRAWING), square)
 

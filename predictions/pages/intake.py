@@ -43,17 +43,25 @@ class Outcome:
         return 422 if self.code else 201 if self.is_new else 200
 
 
-def take(owner, file: File, name: str | None = None, *, keep_photo: bool = True) -> Outcome:
+def take(
+    owner,
+    file: File,
+    name: str | None = None,
+    *,
+    keep_photo: bool = True,
+    urgent: bool = False,
+) -> Outcome:
     """Check and submit one file for ``owner``; a refused file leaves nothing behind.
 
-    Without ``keep_photo`` only the numbers outlive the analysis.
+    Without ``keep_photo`` only the numbers outlive the analysis. ``urgent`` says that a person
+    waits for this one photo.
     """
     name = uploads.clean_name(name or file.name or "")
     try:
         prediction, is_new = services.submit(
-            owner, uploads.validate(file, name), keep_photo=keep_photo
+            owner, uploads.validate(file, name), keep_photo=keep_photo, urgent=urgent
         )
-    except (uploads.UploadError, services.QueueFull, services.NotAllowed) as error:
+    except (uploads.UploadError, *services.REFUSALS) as error:
         return Outcome(name, code=error.code, detail=error.detail)
     was_kept = not is_new and not keep_photo and prediction.photo.is_kept
     return Outcome(name, prediction, is_new, was_kept)

@@ -1,6 +1,7 @@
 """One prediction: its page, its progress, and what its owner can do with it."""
 
 from datetime import timedelta
+from functools import partial
 
 from django.conf import settings
 from django.contrib import messages
@@ -36,7 +37,7 @@ def owned(request: HttpRequest, pk) -> Prediction:
 def poll_milliseconds(prediction: Prediction) -> int:
     """Return how long a page waits between two looks: a warm worker needs a fraction of a second,
     and who has waited for long is not helped by haste."""
-    waited = timezone.now() - (prediction.sent_at or prediction.created_at)
+    waited = timezone.now() - (prediction.queued_at)
     if waited < timedelta(seconds=3):
         return 150
     return 400 if waited < timedelta(seconds=20) else 2000
@@ -146,7 +147,7 @@ def delete(request: HttpRequest, pk) -> HttpResponse:
 
 @action
 def rerun(request: HttpRequest, pk) -> HttpResponse:
-    return _act(request, pk, services.rerun)
+    return _act(request, pk, partial(services.rerun, urgent=True))
 
 
 @action
@@ -158,7 +159,7 @@ def _act(request: HttpRequest, pk, action) -> HttpResponse:
     prediction = owned(request, pk)
     try:
         action(prediction)
-    except (services.NotAllowed, services.QueueFull) as error:
+    except services.REFUSALS as error:
         messages.error(request, f"{error.detail} ({error.code})")
     return redirect(prediction)
 

@@ -88,7 +88,7 @@ def _rerun(request: HttpRequest, chosen: PredictionQuerySet) -> HttpResponse:
     for prediction in chosen:
         try:
             services.rerun(prediction)
-        except (services.NotAllowed, services.QueueFull) as error:
+        except services.REFUSALS as error:
             refused[f"{error.detail} ({error.code})"] += 1
         else:
             queued += 1

@@ -98,7 +98,10 @@ def _upload(request: HttpRequest) -> HttpResponse:
         return _upload_page(request, notice=notice, status=422)
     files = request.FILES.getlist("photos")
     keep = _keeps_photo(request)
-    outcomes = [take(request.user, file, keep_photo=keep) for file in files[: limits.AT_ONCE]]
+    outcomes = [
+        take(request.user, file, keep_photo=keep, urgent=len(files) == 1)
+        for file in files[: limits.AT_ONCE]
+    ]
     outcomes += map(_too_many, files[limits.AT_ONCE :])
     outcomes = outcomes or [_no_file()]
     refused = [outcome for outcome in outcomes if outcome.code]
@@ -155,7 +158,8 @@ def upload_one(request: HttpRequest) -> HttpResponse:
     elif file is None:
         outcome = _no_file()
     else:
-        outcome = take(request.user, file, keep_photo=_keeps_photo(request))
+        is_single = "single" in request.POST
+        outcome = take(request.user, file, keep_photo=_keeps_photo(request), urgent=is_single)
     if outcome.prediction is None:
         response = render(
             request,

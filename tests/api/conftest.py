@@ -55,12 +55,12 @@ def queue(owner, make_image) -> Callable:
 @pytest.fixture
 def analyse(queue, astronaut: bytes) -> Callable:
     """A function that submits a photo and lets it be analysed."""
-    from predictions import tasks
+    from tests.support import steps
     from tests.support.waiting import wait_until
 
     def analyse(content: bytes = astronaut, **options):
         prediction = queue(content, **options)
-        tasks.analyse(str(prediction.pk))
+        steps.analyse(prediction.pk)
         # Where a worker runs, it may have been the first to take it.
         done = type(prediction).objects.filter(pk=prediction.pk, finished_at__isnull=False)
         wait_until(done.exists, 30)

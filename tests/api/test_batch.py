@@ -87,7 +87,7 @@ def test_a_record_that_is_deleted_meanwhile_takes_no_other_with_it(
     client, redis_server, make_image, monkeypatch
 ):
     # No worker hears of these.
-    monkeypatch.setattr(services, "send", lambda prediction_id: True)
+    monkeypatch.setattr(services, "wake_worker", lambda task: True)
 
     def delete_the_first():
         wait_until(lambda: Prediction.objects.count() == 2, 20)

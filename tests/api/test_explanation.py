@@ -1,15 +1,17 @@
 """Where on a face an answer comes from: drawn by a worker, when it is first asked for."""
 
 import io
+from unittest.mock import Mock
 
 import pytest
 from django.core.files.storage import default_storage
 from django.test import Client
 from PIL import Image
 
-from predictions import explanations, removal, services, tasks
+from predictions import explanations, queue, removal, services, tasks
 from predictions.api.throttling import DrawingThrottle
-from predictions.models import Explanation
+from predictions.models import Explanation, ExplanationRequest
+from tests.support import steps
 from tests.support.api import PREDICTIONS, assert_problem
 
 
@@ -40,36 +42,62 @@ def test_who_does_not_wait_asks_again(client, redis_server, analyse):
     assert response.status_code == 202
     assert int(response["Retry-After"]) > 0
     assert response.content == b""
-    tasks.draw_explanation(prediction.faces.get().pk)
+    steps.draw(prediction.faces.get())
     assert ask(client, prediction, wait=0).status_code == 200
 
 
-def test_without_a_broker_it_is_said_so(client, redis_server, analyse):
+def test_without_a_broker_the_request_waits_in_the_database(client, redis_server, analyse):
     prediction = analyse()
     redis_server.stop()
-    response = ask(client, prediction, wait=0)
-    assert_problem(response, 503, "broker_unavailable")
-    assert int(response["Retry-After"]) > 0
+    assert ask(client, prediction, wait=0).status_code == 202
+    redis_server.start()
+    tasks.draw_explanation()
+    assert ask(client, prediction, wait=0).status_code == 200
+
+
+def test_a_request_whose_worker_died_is_drawn_by_the_next(client, redis_server, analyse):
+    prediction = analyse()
+    ask(client, prediction, wait=0)
+    request, _face = explanations.claim("task")
+    explanations.handle_worker_lost("task")
+    assert explanations.leased(request).count() == 0
+    tasks.draw_explanation()
+    assert ask(client, prediction, wait=0).status_code == 200
+
+
+def test_a_drawing_that_failed_for_a_moment_is_repeated(client, redis_server, analyse, monkeypatch):
+    prediction = analyse()
+    ask(client, prediction, wait=0)
+    with monkeypatch.context() as patch:
+        patch.setattr("predictions.files.open_file", Mock(side_effect=OSError(5, "broken")))
+        tasks.draw_explanation()
+    assert ask(client, prediction, wait=0).status_code == 202
+    ExplanationRequest.objects.update(not_before=None)
+    tasks.draw_explanation()
+    assert ask(client, prediction, wait=0).status_code == 200
 
 
 def test_it_goes_with_the_answer(client, analyse):
     prediction = analyse()
-    tasks.draw_explanation(prediction.faces.get().pk)
+    steps.draw(prediction.faces.get())
     assert Explanation.objects.exists()
     services.rerun(prediction)
     assert_problem(ask(client, prediction), 409, "not_finished")
-    tasks.analyse(str(prediction.pk))
+    steps.analyse(prediction.pk)
     assert not Explanation.objects.exists()
-    tasks.draw_explanation(prediction.faces.get().pk)
+    prediction.refresh_from_db()
+    steps.draw(prediction.faces.get())
     removal.delete(prediction)
     assert not Explanation.objects.exists()
 
 
-def test_a_face_that_is_gone_meanwhile_is_no_error(analyse):
-    face = analyse().faces.get()
-    face.prediction.delete()
-    tasks.draw_explanation(face.pk)
-    explanations.keep(face, b"jpeg")
+def test_a_face_that_is_gone_meanwhile_is_no_error(client, redis_server, analyse):
+    prediction = analyse()
+    ask(client, prediction, wait=0)
+    request, face = explanations.claim("task")
+    prediction.delete()
+    explanations.keep(request, face, b"jpeg")
+    assert explanations.claim("task") is None
     assert not Explanation.objects.exists()
 
 
@@ -84,7 +112,9 @@ def test_an_answer_of_another_network_is_not_explained_by_this_one(client, analy
     prediction = analyse()
     type(prediction).objects.update(model_sha256="0" * 64)
     assert_problem(ask(client, prediction), 409, "model_changed")
-    tasks.draw_explanation(prediction.faces.get().pk)
+    place = queue.place(ExplanationRequest, prediction.owner_id)
+    ExplanationRequest.objects.create(prediction=prediction, index=0, **place)
+    tasks.draw_explanation()
     assert not Explanation.objects.exists()
 
 
@@ -94,14 +124,14 @@ def test_what_cannot_be_drawn_is_said_so_and_not_tried_for_ever(
     prediction = analyse()
     default_storage.delete(prediction.photo.display.name)
     assert ask(client, prediction, wait=0).status_code == 202
-    tasks.draw_explanation(prediction.faces.get().pk)
+    steps.draw(prediction.faces.get())
     assert_problem(ask(client, prediction, wait=10), 409, "not_explained")
 
 
 def test_drawings_are_limited_for_they_take_a_worker_a_second(client, analyse, monkeypatch):
     monkeypatch.setattr(DrawingThrottle, "rate", "1/min", raising=False)
     prediction = analyse()
-    tasks.draw_explanation(prediction.faces.get().pk)
+    steps.draw(prediction.faces.get())
     assert ask(client, prediction).status_code == 200
     assert_problem(ask(client, prediction), 429, "throttled")
     assert client.get(f"{PREDICTIONS}{prediction.pk}/").status_code == 200

@@ -8,9 +8,10 @@ from django.db import connection
 from django.utils import timezone
 from rest_framework.response import Response
 
-from predictions import removal, services
+from predictions import removal
 from predictions.api.idempotency import LOST_AFTER, _keep
 from predictions.models import IdempotencyKey, Prediction
+from tests.support import steps
 from tests.support.api import PREDICTIONS, assert_problem, photo, token_client
 
 KEY = "5d0a9b0e-6f0e-4b3e-9a53-6c8b1d0c7f42"
@@ -26,7 +27,7 @@ def test_the_same_request_gets_the_same_answer_and_does_nothing_again(client, ma
     first = send(client, content, force="true")
     assert first.status_code == 202
     assert "Idempotency-Replayed" not in first
-    services.claim(first.json()["id"])
+    steps.claim(first.json()["id"])
     again = send(client, content, force="true")
     assert again["Idempotency-Replayed"] == "true"
     assert again.status_code == 202

@@ -10,8 +10,8 @@ from django.db.models import FileField
 from PIL import Image
 
 from mlcore.labels import EMOJI, LABELS
-from predictions import tasks
 from predictions.models import Photo, Prediction
+from tests.support import steps
 from tests.support.api import PREDICTIONS, assert_problem, photo
 
 
@@ -126,7 +126,7 @@ def test_of_a_photo_that_is_not_kept_the_numbers_stay(
 ):
     sent = client.post(address, {"image": photo(astronaut), **form})
     assert sent.status_code == 202
-    tasks.analyse(sent.json()["id"])
+    steps.analyse(sent.json()["id"])
     record = client.get(sent["Location"]).json()
     assert (record["status"], len(record["faces"])) == ("succeeded", 1)
     assert (record["photo"]["width"], record["photo"]["height"]) == (512, 512)

@@ -8,7 +8,7 @@ from playwright.sync_api import Locator, Page, expect
 from emotionsite.accounts.models import User
 from predictions import services
 from predictions.models import DemoImage, Prediction, Status
-from tests.support import records
+from tests.support import records, steps
 from tests.support.hands import act, by_keyboard, choose, choose_files, write
 from tests.support.sessions import session
 from tests.support.waiting import wait_until
@@ -157,7 +157,7 @@ def test_staff_looks_after_the_work(
     page = staff_page
     page.set_viewport_size({"width": width, "height": 800})
     failed = records.queue(grace, make_image())
-    services.fail(services.claim(str(failed.pk)), "timed_out", "The analysis took too long.")
+    services.fail(steps.claim(failed.pk), "timed_out", "The analysis took too long.")
     other = records.queue(grace, make_image(size=(90, 60)))
 
     def fits() -> None:

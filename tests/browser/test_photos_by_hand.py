@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from tests.support import records
+from tests.support import records, steps
 from tests.support.hands import act, choose_files, link
 
 RESULT = re.compile(r"/predictions/[0-9a-f-]{36}/")
@@ -95,19 +95,18 @@ def test_a_result_is_saved_and_compared_with_an_older_answer(screen: Page, eilee
 
 
 def test_a_drawing_that_failed_is_asked_for_again(screen: Page, eileen):
-    from predictions import explanations, tasks
 
     page, face = screen, eileen.faces.get()
     page.goto(eileen.get_absolute_url())
     look = page.locator("#look")
     act(look.get_by_text("Where did it look?"))
     expect(look).to_contain_text("Drawing where the network looked …")
-    explanations.give_up(face)
+    steps.fail_drawing(face)
     expect(look).to_contain_text("This face could not be drawn.")
     act(look.get_by_role("link", name="Try again"))
     expect(look).to_contain_text("Drawing where the network looked …")
     expect(look.locator("summary")).to_be_focused()
-    tasks.draw_explanation(face.pk)
+    steps.draw(face)
     expect(look.locator("img")).to_have_js_property("naturalWidth", 384)
     over = page.locator("image.looked")
     expect(over).to_be_visible()

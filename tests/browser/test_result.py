@@ -8,6 +8,7 @@ from django.core.files.base import ContentFile
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from tests.support import steps
 from tests.support.accessibility import faults
 from tests.support.pictures import crowd
 from tests.support.sessions import session
@@ -17,14 +18,14 @@ from tests.support.sessions import session
 def results(grace, page: Page, live_server, astronaut: bytes) -> list:
     """Three faces with an older answer, and before them a photo that was not kept; the page is
     their owner's."""
-    from predictions import services, tasks
+    from predictions import services
     from predictions.models import EarlierAnswer
     from predictions.uploads import validate
     from tests.support import records
 
     upload = validate(ContentFile(astronaut, "eileen.png"))
     unkept = services.submit(grace, upload, keep_photo=False)[0]
-    tasks.analyse(str(unkept.pk))
+    steps.analyse(unkept.pk)
     several = records.analyse(grace, crowd(astronaut, 3, 1), "three.png")
     EarlierAnswer.keep(several)
     several.earlier_answers.update(model_version="2026.1.2", model_sha256="0" * 64)
@@ -102,7 +103,7 @@ def test_the_focus_survives_the_waiting(
     page.goto(prediction.get_absolute_url())
     cancel = page.get_by_role("button", name="Cancel")
     cancel.focus()
-    claimed = services.claim(str(prediction.pk))
+    claimed = steps.claim(prediction.pk)
     expect(page.get_by_role("heading", level=1)).to_have_text("Looking for faces")
     expect(cancel).to_be_focused()
     services.cancel(claimed)

@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from tests.support import steps
+
 
 @pytest.fixture
 def page(client):
@@ -19,7 +21,6 @@ class TestWhereItLooked:
         return client.get(address + query, headers={"hx-request": "true"})
 
     def test_it_is_drawn_while_the_page_asks_again(self, analyse, client, page, redis_server):
-        from predictions import tasks
 
         prediction = analyse()
         picture = f"{prediction.get_absolute_url()}faces/1/explanation/picture/"
@@ -31,7 +32,7 @@ class TestWhereItLooked:
         assert self.look(client, prediction, "?waits=1").status_code == 204
         assert client.get(picture).status_code == 404
 
-        tasks.draw_explanation(prediction.faces.get().pk)
+        steps.draw(prediction.faces.get())
         html = self.look(client, prediction, "?waits=1").content.decode()
         assert "Here is where the network looked." in html
         assert "every 1s" not in html
@@ -48,14 +49,13 @@ class TestWhereItLooked:
     def test_without_scripts_it_is_a_page_that_reloads_itself(
         self, analyse, page, redis_server, nobody_else_works
     ):
-        from predictions import tasks
 
         prediction = analyse()
         assert 'href="?face=1&amp;look=1#look"' in page(prediction)
         html = page(prediction, "?face=1&look=1")
         assert "Drawing where" in html
         assert 'http-equiv="refresh"' in html
-        tasks.draw_explanation(prediction.faces.get().pk)
+        steps.draw(prediction.faces.get())
         html = page(prediction, "?face=1&look=1")
         assert 'class="explanation"' in html
         assert 'http-equiv="refresh"' not in html
@@ -66,17 +66,17 @@ class TestWhereItLooked:
         from predictions import explanations
 
         prediction = analyse()
-        explanations.give_up(prediction.faces.get())
+        page(prediction, "?face=1&look=1")
+        explanations.fail(*explanations.claim("task"))
         html = self.look(client, prediction).content.decode()
         assert "This face could not be drawn. <code>not_explained</code>" in html
         assert "This face could not be drawn.</p>" in html  # Announced.
         again = re.search(r'id="look-again" href="([^"]+)"', html)[1]
         assert "Drawing where" in page(prediction, again.replace("&amp;", "&").split("#")[0])
         redis_server.stop()
-        explanations.give_up(prediction.faces.get())
+        explanations.fail(*explanations.claim("task"))
         html = self.look(client, prediction, "?again=1").content.decode()
-        assert "<code>broker_unavailable</code>" in html
-        assert "Try again</a>" in html
+        assert "Drawing where" in html, "it waits in the database for the broker"
 
     def test_too_many_drawings_are_refused_as_by_the_api(self, analyse, client, monkeypatch):
         from predictions.api.throttling import DrawingThrottle

@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from tests.support import steps
+
 
 def test_front_page_of_a_visitor(demo, anonymous_client):
     html = anonymous_client.get("/").content.decode()
@@ -104,14 +106,13 @@ def test_no_face_where_none_is_expected_is_no_mistake(demo, anonymous_client):
 
 
 def test_trying_a_picture_analyses_a_copy(demo, client, owner):
-    from predictions import tasks
 
     response = client.post("/gallery/a-smile/try/")
     mine = owner.predictions.get()
     assert response["Location"] == mine.get_absolute_url()
     assert mine.photo_id != demo.prediction.photo_id
     assert mine.photo.name == "a-smile.jpg"
-    tasks.analyse(str(mine.pk))
+    steps.analyse(mine.pk)
     mine.refresh_from_db()
     assert mine.status == "succeeded"
     assert mine.faces.count() == demo.prediction.faces.count()

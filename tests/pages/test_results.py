@@ -5,6 +5,8 @@ import re
 import pytest
 from django.utils import timezone
 
+from tests.support import steps
+
 
 @pytest.fixture
 def page(client):
@@ -21,7 +23,6 @@ def poll(client, html: str):
 
 class TestProgress:
     def test_page_waits_until_the_result_is_there(self, queue, client, page, astronaut):
-        from predictions import services, tasks
 
         prediction = queue(astronaut)
         html = page(prediction)
@@ -29,7 +30,7 @@ class TestProgress:
         assert 'http-equiv="refresh"' in html  # For browsers without scripts.
         assert poll(client, html).status_code == 204
 
-        services.claim(str(prediction.pk))
+        steps.claim(prediction.pk)
         running = poll(client, html)
         assert running.status_code == 200
         html = running.content.decode()
@@ -38,7 +39,7 @@ class TestProgress:
         assert poll(client, html).status_code == 204
 
         type(prediction).objects.update(status="queued")
-        tasks.analyse(str(prediction.pk))
+        steps.analyse(prediction.pk)
         done = poll(client, html)
         assert done.status_code == 286
         html = done.content.decode()
@@ -198,7 +199,7 @@ class TestActions:
             if end == "canceled":
                 services.cancel(prediction)
             else:
-                claimed = services.claim(str(prediction.pk))
+                claimed = steps.claim(prediction.pk)
                 services.fail(claimed, "model_unavailable", "The network is not available.")
             announced = poll(client, waiting).content.decode()
             assert re.search(rf'id="announcer"[^>]*>[^<]*\. {sentence}</p>', announced)

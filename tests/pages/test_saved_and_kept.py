@@ -6,6 +6,7 @@ import re
 import pytest
 from PIL import Image
 
+from tests.support import steps
 from tests.support.pictures import crowd
 
 
@@ -14,13 +15,13 @@ def analyse_unkept(owner, astronaut):
     """A function that has a photo analysed that is not kept."""
     from django.core.files.base import ContentFile
 
-    from predictions import services, tasks
+    from predictions import services
     from predictions.uploads import validate
 
     def analyse_unkept(content: bytes = astronaut):
         upload = validate(ContentFile(content, "secret.png"))
         prediction, _is_new = services.submit(owner, upload, keep_photo=False)
-        tasks.analyse(str(prediction.pk))
+        steps.analyse(prediction.pk)
         prediction.refresh_from_db()
         return prediction
 
@@ -180,7 +181,7 @@ class TestPhotoNotKept:
         if end == "canceled":
             services.cancel(prediction)
         else:
-            services.fail(services.claim(str(prediction.pk)), "timed_out", "It took too long.")
+            services.fail(steps.claim(prediction.pk), "timed_out", "It took too long.")
         html = page(prediction)
         assert "You chose not to keep this photo" in html
         assert "The photo is still here" not in html

@@ -10,6 +10,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from PIL import Image
 
 from predictions import limits
+from tests.support import steps
 from tests.support.pictures import crowd, one_face
 
 
@@ -183,13 +184,12 @@ def test_a_photo_is_kept_unless_its_sender_says_otherwise(address, client, owner
 def test_of_a_photo_that_is_not_kept_the_card_shows_only_words(
     client, owner, astronaut, storage, django_capture_on_commit_callbacks
 ):
-    from predictions import tasks
 
     with django_capture_on_commit_callbacks(execute=True):
         client.post("/uploads/", {"photos": photo(astronaut), "discard_photo": "on"})
         prediction = owner.predictions.get()
         assert "Photo not kept" not in client.get("/").content.decode()
-        tasks.analyse(str(prediction.pk))
+        steps.analyse(prediction.pk)
     assert files_in(storage) == []
     card = client.get(f"/predictions/cards/?queued={prediction.pk}").content.decode()
     assert "Photo not kept" in card

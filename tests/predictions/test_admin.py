@@ -9,8 +9,9 @@ from django.urls import reverse
 from PIL import Image
 
 from emotionsite.accounts.models import User
-from predictions import services, tasks
+from predictions import services
 from predictions.models import DemoImage, Photo, Prediction, Status
+from tests.support import steps
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis_server")]
 
@@ -38,7 +39,7 @@ def form_of(content: bytes | None, **fields) -> dict:
 def analyse_all() -> None:
     """Do a worker's work in this process."""
     for prediction in Prediction.objects.filter(status=Status.QUEUED):
-        tasks.analyse(str(prediction.pk))
+        steps.analyse(prediction.pk)
 
 
 def add(admin_client, content: bytes, **fields) -> DemoImage:
@@ -260,7 +261,7 @@ def test_every_search_says_what_it_looks_at():
 
 def test_failed_analysis_says_why(admin_client, make_image):
     image = add(admin_client, make_image())
-    services.fail(services.claim(str(image.prediction_id)), "timed_out", "It took too long.")
+    services.fail(steps.claim(image.prediction_id), "timed_out", "It took too long.")
     page = admin_client.get(reverse(CHANGE, args=[image.pk])).content.decode()
     assert 'It took too long. <code class="quiet">timed_out</code>' in page
 

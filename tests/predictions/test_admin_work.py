@@ -17,7 +17,7 @@ from django.utils import timezone
 from predictions import removal, services
 from predictions.admin import actions, work
 from predictions.models import Prediction, Status
-from tests.support import records
+from tests.support import records, steps
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis_server")]
 
@@ -33,6 +33,8 @@ def queue(owner, make_image):
 
     def queue(**values) -> Prediction:
         prediction = records.queue(owner, make_image(size=(40, 40)))
+        if "status" in values:
+            values["turn"] = None
         Prediction.objects.filter(pk=prediction.pk).update(**values)
         return prediction
 
@@ -64,18 +66,24 @@ def test_records_are_filtered_by_age(admin_client, queue):
     assert listed(admin_client, age="nonsense") == {*made.values(), older}
 
 
-def test_stuck_is_what_waits_or_runs_for_more_than_a_minute(admin_client, queue):
+def test_stuck_is_what_runs_for_more_than_a_minute_or_waits_while_nothing_moves(
+    admin_client, queue
+):
     queue()
     queue(created_at=ago(days=9))  # Queued again a moment ago.
-    queue(status=Status.RUNNING, sent_at=ago(minutes=9), started_at=ago(seconds=50))
-    queue(status=Status.SUCCEEDED, created_at=ago(days=9), sent_at=ago(days=9))
-    stuck = {
-        queue(sent_at=ago(minutes=2)),
-        queue(sent_at=None, created_at=ago(minutes=2)),
-        queue(status=Status.RUNNING, started_at=ago(minutes=2)),
-    }
-    assert listed(admin_client, stuck="yes") == stuck
-    assert len(listed(admin_client, stuck="nonsense")) == 7
+    queue(status=Status.SUCCEEDED, created_at=ago(days=9), queued_at=ago(days=9))
+    waits = queue(queued_at=ago(minutes=2))
+    runs = queue(status=Status.RUNNING, started_at=ago(minutes=2))
+    assert listed(admin_client, stuck="yes") == {waits, runs}
+    assert len(listed(admin_client, stuck="nonsense")) == 5
+    started = queue(status=Status.RUNNING, started_at=ago(seconds=50))
+    assert listed(admin_client, stuck="yes") == {runs}, "the queue moves: a photo was just begun"
+    Prediction.objects.filter(pk=started.pk).update(
+        status=Status.SUCCEEDED, finished_at=ago(hours=1)
+    )
+    assert listed(admin_client, stuck="yes") == {waits, runs}
+    Prediction.objects.filter(pk=started.pk).update(finished_at=ago(seconds=20))
+    assert listed(admin_client, stuck="yes") == {runs}, "the queue moves: a photo was just done"
 
 
 def test_records_are_filtered_by_network_and_error(admin_client, queue):
@@ -135,13 +143,13 @@ def test_what_its_owner_removed_is_gone_from_the_admin(admin_client, queue):
 
 
 def test_panel_counts_what_waits_failed_and_is_stored(admin_client, owner, queue, astronaut):
-    queue(sent_at=ago(minutes=4))
+    queue(queued_at=ago(minutes=4))
     queue()
-    queue(status=Status.RUNNING, started_at=timezone.now())
+    queue(status=Status.RUNNING, started_at=ago(minutes=2))
     queue(status=Status.FAILED, error_code="timed_out", finished_at=ago(hours=2))
     queue(status=Status.FAILED, error_code="worker_lost", finished_at=ago(hours=25))
     answered = records.analyse(owner, astronaut)
-    services.fail(services.claim(str(queue().pk)), "unreadable_image", ".", keep_upload=False)
+    services.fail(steps.claim(queue().pk), "unreadable_image", ".", keep_upload=False)
     response = admin_client.get(reverse(WORK), headers=HTMX)
     seen = response.context
     assert (seen["queued"], seen["running"], seen["stuck"]) == (2, 1, 1)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from django.core.management import call_command
 
-from predictions import tasks
 from predictions.models import DemoImage, Prediction, Status
+from tests.support import steps
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis_server")]
 
@@ -93,9 +93,9 @@ def test_a_later_version_may_bring_more(folder, capsys, make_image):
 def test_pictures_wait_for_the_broker(folder, capsys, redis_server):
     redis_server.stop()
     assert load(folder, capsys) == ""
-    assert Prediction.objects.filter(status=Status.QUEUED, sent_at=None).count() == 2
+    assert Prediction.objects.filter(status=Status.QUEUED, turn__isnull=False).count() == 2
     for prediction in Prediction.objects.all():
-        tasks.analyse(str(prediction.pk))
+        steps.analyse(prediction.pk)
     assert DemoImage.objects.published().count() == 2
 
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 from emotionsite.accounts.models import User
 from predictions import removal, services
 from predictions.models import Photo, Prediction, Status
-from tests.support import records
+from tests.support import records, steps
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis_server")]
 
@@ -106,10 +106,9 @@ def test_users_may_keep_their_photos_for_a_shorter_time_than_the_site(
 
 
 def test_of_a_photo_that_is_not_kept_only_the_numbers_stay(owner, astronaut, submit, stored_files):
-    from predictions import tasks
 
     prediction = submit(owner, astronaut, keep_photo=False)
-    tasks.analyse(str(prediction.pk))
+    steps.analyse(prediction.pk)
     prediction.refresh_from_db()
     assert prediction.label == "happy"
     assert prediction.faces.count() == 1
@@ -121,10 +120,9 @@ def test_of_a_photo_that_is_not_kept_only_the_numbers_stay(owner, astronaut, sub
 def test_the_numbers_stay_where_it_is_to_be_analysed_again_just_as_its_photo_goes(
     owner, astronaut, submit
 ):
-    from predictions import tasks
 
     seen_before = submit(owner, astronaut, keep_photo=False)
-    tasks.analyse(str(seen_before.pk))
+    steps.analyse(seen_before.pk)
     assert seen_before.photo.source, "whoever asks has read the record while it was there"
     with pytest.raises(services.NotAllowed, match="not kept"):
         services.rerun(seen_before)
@@ -136,14 +134,14 @@ def test_a_photo_that_is_not_kept_goes_also_without_an_answer(
     end, owner, make_image, submit, stored_files
 ):
     prediction = submit(owner, make_image(), keep_photo=False)
-    claimed = services.claim(str(prediction.pk))
+    claimed = steps.claim(prediction.pk)
     if end == "failed":
         services.fail(claimed, "timed_out", "…")
     elif end == "canceled":
         services.cancel(claimed)
     else:
         Prediction.objects.update(attempts=services.MAX_ATTEMPTS)
-        services.lose(str(prediction.pk))
+        steps.lose(prediction.pk)
         assert Prediction.objects.get().status == Status.FAILED
     assert stored_files() == []
     assert not Photo.objects.get().source
@@ -159,18 +157,17 @@ def test_a_record_without_its_photo_is_no_duplicate_of_one_to_be_kept(owner, mak
 
 
 def test_what_another_network_said_is_kept_when_it_is_analysed_again(owner, astronaut):
-    from predictions import tasks
 
     prediction = records.analyse(owner, astronaut)
     services.rerun(prediction)
-    tasks.analyse(str(prediction.pk))
+    steps.analyse(prediction.pk)
     assert not prediction.earlier_answers.exists(), "the same network said the same again"
 
     Prediction.objects.update(model_sha256="0" * 64, model_version="1")
     prediction.refresh_from_db()
     said = prediction.faces.get()
     services.rerun(prediction)
-    tasks.analyse(str(prediction.pk))
+    steps.analyse(prediction.pk)
     earlier = prediction.earlier_answers.get()
     assert earlier.model_version == "1"
     assert earlier.faces[0]["label"] == said.label

@@ -1,10 +1,12 @@
 """The rules of a prediction's life, on a real database file."""
 
 import io
+import re
 import threading
 from functools import partial
 
 import pytest
+import redis
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.db import connections, transaction
@@ -17,6 +19,7 @@ from predictions import removal, services
 from predictions.models import DemoImage, Face, Photo, Prediction, Status
 from predictions.renditions import render
 from predictions.uploads import validate
+from tests.support import steps
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis_server")]
 
@@ -58,17 +61,22 @@ def in_threads(count: int, function) -> list:
 # --- the straight way -----------------------------------------------------------------------
 
 
-def test_submitted_photo_waits_in_database_and_broker(owner, make_image, submit, stored_files):
-    prediction = submit(owner, make_image())
+def test_submitted_photo_waits_in_database_and_broker(
+    owner, make_image, submit, stored_files, redis_server
+):
+    with redis.Redis.from_url(redis_server.url) as broker:
+        broker.flushdb()
+        prediction = submit(owner, make_image())
+        assert broker.llen("celery") == 1
     prediction.refresh_from_db()
     assert prediction.status == Status.QUEUED
-    assert prediction.sent_at is not None
+    assert prediction.turn is not None
     assert [name.rpartition("/")[2] for name in stored_files()] == ["upload"]
 
 
 def test_completed_photo_keeps_clean_copies_only(owner, astronaut, analyser, submit, stored_files):
     prediction = submit(owner, astronaut)
-    claimed = services.claim(str(prediction.pk))
+    claimed = steps.claim(prediction.pk)
     assert finish(analyser, claimed)
     prediction.refresh_from_db()
     face = prediction.faces.get()
@@ -77,7 +85,8 @@ def test_completed_photo_keeps_clean_copies_only(owner, astronaut, analyser, sub
     assert sum(face.probabilities.values()) == pytest.approx(1)
     assert set(prediction.timings) == {"decode", "detect", "classify", "total"}
     assert prediction.finished_at >= prediction.started_at
-    assert [name.rpartition("/")[2] for name in stored_files()] == ["display.jpg", "thumbnail.jpg"]
+    kinds = [name.rpartition("/")[2].partition("-")[0] for name in stored_files()]
+    assert kinds == ["display", "thumbnail"]
     assert not prediction.photo.upload
 
 
@@ -87,7 +96,7 @@ def test_what_is_stored_is_counted(owner, astronaut, analyser, submit, storage):
 
     prediction = submit(owner, astronaut)
     assert Photo.objects.get().stored_bytes == on_disk() == len(astronaut)
-    assert finish(analyser, services.claim(str(prediction.pk)))
+    assert finish(analyser, steps.claim(prediction.pk))
     photo = Photo.objects.get()
     assert photo.stored_bytes == on_disk() < photo.bytes
     prediction.delete()
@@ -102,7 +111,7 @@ def test_photos_of_before_are_measured(owner, make_image, analyser, submit):
     from django.apps import apps
 
     prediction = submit(owner, make_image())
-    assert finish(analyser, services.claim(str(prediction.pk)))
+    assert finish(analyser, steps.claim(prediction.pk))
     submit(owner, make_image("PNG"))
     known = list(Photo.objects.order_by("pk").values_list("stored_bytes", flat=True))
     Photo.objects.update(stored_bytes=0)
@@ -115,9 +124,11 @@ def test_stored_names_hold_nothing_of_the_users_name(
 ):
     content = ContentFile(make_image(), "../../etc/my secret face.jpg")
     prediction, _ = services.submit(owner, validate(content))
-    finish(analyser, services.claim(str(prediction.pk)))
+    finish(analyser, steps.claim(prediction.pk))
     folder = f"photos/{prediction.photo.pk.hex[:2]}/{prediction.photo.pk.hex}"
-    assert stored_files() == [f"{folder}/display.jpg", f"{folder}/thumbnail.jpg"]
+    assert len(stored_files()) == 2
+    for name, kind in zip(stored_files(), ("display", "thumbnail"), strict=True):
+        assert re.fullmatch(rf"{folder}/{kind}-[0-9a-f]{{12}}\.jpg", name)
     assert prediction.photo.name == "my secret face.jpg"
 
 
@@ -181,7 +192,7 @@ def test_interrupted_send_keeps_the_photo(owner, make_image, monkeypatch, submit
 def test_delete_leaves_nothing(state, owner, make_image, analyser, submit, stored_files, storage):
     prediction = submit(owner, make_image())
     if state != "queued":
-        claimed = services.claim(str(prediction.pk))
+        claimed = steps.claim(prediction.pk)
     if state == "succeeded":
         finish(analyser, claimed)
     elif state == "failed":
@@ -203,7 +214,7 @@ def test_delete_between_reading_and_completing_leaves_nothing(
     owner, make_image, analyser, submit, stored_files
 ):
     prediction = submit(owner, make_image())
-    claimed = services.claim(str(prediction.pk))
+    claimed = steps.claim(prediction.pk)
     photo = load_photo(make_image())
     removal.delete(Prediction.objects.get())
     assert not services.complete(claimed, analyser.analyse(photo), render(photo.image))
@@ -219,12 +230,12 @@ def test_delete_at_the_moment_of_completing(
     assert analysis.faces
     for number in range(12):
         prediction = submit(owner, make_image(size=(50 + number, 50)))
-        claimed = services.claim(str(prediction.pk))
-        steps = [
+        claimed = steps.claim(prediction.pk)
+        actions = [
             partial(services.complete, claimed, analysis, renditions),
             partial(removal.delete, prediction),
         ]
-        results = in_threads(2, lambda index, steps=steps: steps[index]())
+        results = in_threads(2, lambda index, actions=actions: actions[index]())
         assert results[0] in (True, False)
         assert results[1] is None
         assert not Photo.objects.exists()
@@ -246,7 +257,7 @@ def test_deleted_account_takes_its_photos_along(owner, make_image, analyser, sub
     kept = submit(other, make_image(size=(90, 90)))
     for size in (50, 60):
         submit(owner, make_image(size=(size, size)))
-    finish(analyser, services.claim(str(owner.predictions.first().pk)))
+    finish(analyser, steps.claim(owner.predictions.first().pk))
     owner.delete()
     assert list(Prediction.objects.all()) == [kept]
     assert list(Photo.objects.all()) == [kept.photo]
@@ -265,7 +276,7 @@ def test_deleted_demo_image_takes_its_photo_along(make_image, submit, stored_fil
 
 def test_faulty_picture_is_not_kept(owner, make_image, submit, stored_files):
     prediction = submit(owner, make_image())
-    claimed = services.claim(str(prediction.pk))
+    claimed = steps.claim(prediction.pk)
     assert services.fail(claimed, "unreadable_image", "…", keep_upload=False)
     assert not stored_files()
     with pytest.raises(services.NotAllowed) as caught:
@@ -278,7 +289,7 @@ def test_faulty_picture_is_not_kept(owner, make_image, submit, stored_files):
 
 def test_one_of_many_claims_wins(owner, make_image, submit):
     prediction = submit(owner, make_image())
-    results = in_threads(8, lambda index: services.claim(str(prediction.pk)))
+    results = in_threads(8, lambda index: steps.claim(prediction.pk))
     assert sum(result is not None for result in results) == 1
     prediction.refresh_from_db()
     assert prediction.attempts == 1
@@ -286,17 +297,17 @@ def test_one_of_many_claims_wins(owner, make_image, submit):
 
 def test_finished_or_unknown_predictions_are_not_claimed(owner, make_image, analyser, submit):
     prediction = submit(owner, make_image())
-    finish(analyser, services.claim(str(prediction.pk)))
-    assert services.claim(str(prediction.pk)) is None
-    assert services.claim("00000000-0000-4000-8000-000000000000") is None
+    finish(analyser, steps.claim(prediction.pk))
+    assert steps.claim(prediction.pk) is None
+    assert steps.claim("00000000-0000-4000-8000-000000000000") is None
 
 
 def test_late_worker_changes_nothing(owner, astronaut, analyser, submit):
     prediction = submit(owner, astronaut)
-    late = services.claim(str(prediction.pk))
-    services.lose(str(prediction.pk))
+    late = steps.claim(prediction.pk)
+    steps.lose(prediction.pk)
     assert not finish(analyser, late)
-    current = services.claim(str(prediction.pk))
+    current = steps.claim(prediction.pk)
     assert not services.fail(late, "timed_out", "…")
     assert not finish(analyser, late)
     assert finish(analyser, current)
@@ -307,7 +318,7 @@ def test_late_worker_changes_nothing(owner, astronaut, analyser, submit):
 
 def test_cancel_while_running_discards_the_answer(owner, astronaut, analyser, submit):
     prediction = submit(owner, astronaut)
-    claimed = services.claim(str(prediction.pk))
+    claimed = steps.claim(prediction.pk)
     services.cancel(prediction)
     assert prediction.status == Status.CANCELED
     assert not finish(analyser, claimed)
@@ -320,10 +331,10 @@ def test_cancel_while_running_discards_the_answer(owner, astronaut, analyser, su
 
 def test_cancel_then_rerun_while_first_worker_still_runs(owner, astronaut, analyser, submit):
     prediction = submit(owner, astronaut)
-    first = services.claim(str(prediction.pk))
+    first = steps.claim(prediction.pk)
     services.cancel(prediction)
     services.rerun(prediction)
-    second = services.claim(str(prediction.pk))
+    second = steps.claim(prediction.pk)
     assert not finish(analyser, first)
     assert finish(analyser, second)
 
@@ -335,11 +346,11 @@ def test_rerun_of_reduced_copy_keeps_boxes_in_pixels_of_the_photo(
         large = io.BytesIO()
         image.resize((3072, 3072)).save(large, "JPEG", quality=80)
     prediction = submit(owner, large.getvalue())
-    finish(analyser, services.claim(str(prediction.pk)))
+    finish(analyser, steps.claim(prediction.pk))
     before = Face.objects.get()
     services.rerun(prediction)
     assert prediction.status == Status.QUEUED
-    finish(analyser, services.claim(str(prediction.pk)))
+    finish(analyser, steps.claim(prediction.pk))
     prediction.refresh_from_db()
     after = Face.objects.get()
     assert (prediction.photo.width, prediction.photo.height) == (3072, 3072)
@@ -349,14 +360,14 @@ def test_rerun_of_reduced_copy_keeps_boxes_in_pixels_of_the_photo(
 
 def test_rerun_keeps_what_the_owner_called_the_same_face(owner, astronaut, analyser, submit):
     prediction = submit(owner, astronaut)
-    finish(analyser, services.claim(str(prediction.pk)))
+    finish(analyser, steps.claim(prediction.pk))
     services.correct(Face.objects.get(), "surprise")
     services.rerun(prediction)
-    finish(analyser, services.claim(str(prediction.pk)))
+    finish(analyser, steps.claim(prediction.pk))
     assert Face.objects.get().correction == "surprise"
     Face.objects.update(x=0, y=0, width=20, height=20)
     services.rerun(prediction)
-    finish(analyser, services.claim(str(prediction.pk)))
+    finish(analyser, steps.claim(prediction.pk))
     assert Face.objects.get().correction == ""
 
 
@@ -365,21 +376,21 @@ def test_an_answer_outlives_a_new_analysis_that_ends_without_one(
     end, owner, astronaut, analyser, submit
 ):
     prediction = submit(owner, astronaut)
-    finish(analyser, services.claim(str(prediction.pk)))
+    finish(analyser, steps.claim(prediction.pk))
     services.correct(Face.objects.get(), "surprise")
     Prediction.objects.update(advice=["too_dark"])
     before, face = Prediction.objects.values().get(), Face.objects.values().get()
     for _time in range(2):
         services.rerun(prediction)
         assert prediction.label == ""
-        claimed = services.claim(str(prediction.pk))
+        claimed = steps.claim(prediction.pk)
         if end == "canceled":
             services.cancel(prediction)
         elif end == "failed":
             assert services.fail(claimed, "failed", "…")
         else:
             Prediction.objects.update(attempts=services.MAX_ATTEMPTS)
-            services.lose(str(prediction.pk))
+            steps.lose(prediction.pk)
         assert not finish(analyser, claimed)
         after = Prediction.objects.values().get()
         assert (after["status"], after["error_code"]) == (Status.SUCCEEDED, end)
@@ -390,7 +401,7 @@ def test_an_answer_outlives_a_new_analysis_that_ends_without_one(
         assert not prediction.earlier_answers.exists()
         prediction.refresh_from_db()
     services.rerun(prediction)
-    finish(analyser, services.claim(str(prediction.pk)))
+    finish(analyser, steps.claim(prediction.pk))
     assert Prediction.objects.get().error_code == ""
 
 

@@ -1,17 +1,14 @@
 """What the sweep brings back, with a real broker and without a worker that would hide it."""
 
-from datetime import timedelta
-
 import pytest
 import redis
 from django.utils import timezone
 
 from predictions import recovery, services
 from predictions.models import Prediction, Status
+from tests.support import steps
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-LONG_AGO = timedelta(minutes=5)
 
 
 @pytest.fixture
@@ -22,96 +19,76 @@ def broker(redis_server) -> redis.Redis:
         client.flushdb()
 
 
-def set_back(prediction: Prediction, **times: timedelta) -> None:
-    now = timezone.now()
-    Prediction.objects.filter(pk=prediction.pk).update(
-        **{field: now - age for field, age in times.items()}
-    )
-
-
 def waiting_tasks(broker: redis.Redis) -> int:
     return broker.llen("celery")
 
 
-def test_never_sent_is_sent(owner, submit, make_image, broker, redis_server):
+def test_a_photo_that_the_broker_never_took_gets_a_task(
+    owner, submit, make_image, broker, redis_server
+):
     redis_server.stop()
-    prediction = submit(owner, make_image())
+    submit(owner, make_image())
     redis_server.start()
-    prediction.refresh_from_db()
-    assert (prediction.status, prediction.sent_at) == (Status.QUEUED, None)
-    set_back(prediction, created_at=LONG_AGO)
+    assert waiting_tasks(broker) == 0
     recovery.sweep()
-    prediction.refresh_from_db()
-    assert prediction.sent_at is not None
     assert waiting_tasks(broker) == 1
     recovery.sweep()
     assert waiting_tasks(broker) == 1
 
 
-def test_sent_and_forgotten_by_the_broker_is_sent_again(owner, submit, make_image, broker):
-    prediction = submit(owner, make_image())
+def test_tasks_that_the_broker_lost_are_replaced(owner, submit, make_image, broker):
+    for number in range(5):
+        submit(owner, make_image(size=(50 + number, 50)))
+    for _lost in range(3):
+        broker.lpop("celery")
+    recovery.sweep()
+    assert waiting_tasks(broker) == 5
+
+
+def test_a_delayed_photo_gets_its_task_when_its_pause_is_over(owner, submit, make_image, broker):
+    prediction = steps.claim(submit(owner, make_image()).pk)
     broker.flushdb()
+    services.fail_or_requeue(prediction, "internal_error")
     recovery.sweep()
-    assert waiting_tasks(broker) == 0, "it was sent a moment ago; a worker may be reading it"
-    set_back(prediction, sent_at=LONG_AGO)
-    recovery.sweep()
-    assert waiting_tasks(broker) == 1
-
-
-def test_patient_task_is_not_sent_again(owner, submit, make_image, broker):
-    prediction = submit(owner, make_image())
-    set_back(prediction, sent_at=LONG_AGO)
+    assert waiting_tasks(broker) == 0
+    Prediction.objects.update(not_before=timezone.now())
     recovery.sweep()
     assert waiting_tasks(broker) == 1
 
 
-def test_overtaken_task_is_sent_again(owner, submit, make_image, broker):
-    """Only some tasks were lost: the queue is not empty, and later photos are served already."""
-    lost = submit(owner, make_image(size=(50, 50)))
+def test_one_sweep_fills_the_broker_no_further_than_it_must(
+    owner, submit, make_image, broker, monkeypatch
+):
+    monkeypatch.setattr(recovery, "MAX_WAKEUPS", 2)
+    for number in range(4):
+        submit(owner, make_image(size=(50 + number, 50)))
     broker.flushdb()
-    set_back(lost, sent_at=LONG_AGO)
-    served = submit(owner, make_image(size=(60, 60)))
-    submit(owner, make_image(size=(70, 70)))
-    assert services.claim(str(served.pk))
-    before = waiting_tasks(broker)
-    recovery.sweep()
-    assert waiting_tasks(broker) == before + 1
-    lost.refresh_from_db()
-    assert lost.sent_at > timezone.now() - LONG_AGO
+    for _sweep in range(2):
+        recovery.sweep()
+        assert waiting_tasks(broker) == 2
 
 
-def test_lost_worker_is_replaced_twice_and_then_given_up(owner, submit, make_image, broker):
+def test_a_photo_without_a_turn_gets_one(owner, submit, make_image, broker):
+    """An older version, still running beside this one, knows nothing of turns."""
     prediction = submit(owner, make_image())
-    for attempt in range(1, services.MAX_ATTEMPTS + 1):
-        assert services.claim(str(prediction.pk)).attempts == attempt
-        recovery.sweep()
-        prediction.refresh_from_db()
-        assert prediction.status == Status.RUNNING, "it has not run for long"
-        set_back(prediction, started_at=recovery.RUNNING_LIMIT + timedelta(seconds=1))
-        recovery.sweep()
-        prediction.refresh_from_db()
-        assert (prediction.status == Status.QUEUED) == (attempt < services.MAX_ATTEMPTS)
-    assert (prediction.status, prediction.error_code) == (Status.FAILED, "worker_lost")
-    assert prediction.finished_at is not None
-    services.rerun(prediction)
-    assert services.claim(str(prediction.pk)).attempts == 1
+    Prediction.objects.update(turn=None)
+    assert services.claim("task") is None
+    recovery.sweep()
+    assert services.claim("task").pk == prediction.pk
 
 
 def test_sweep_without_a_broker_changes_nothing(owner, submit, make_image, broker, redis_server):
     prediction = submit(owner, make_image())
-    set_back(prediction, sent_at=LONG_AGO)
     redis_server.stop()
     recovery.sweep()
     redis_server.start()
     prediction.refresh_from_db()
     assert prediction.status == Status.QUEUED
-    assert prediction.sent_at < timezone.now() - timedelta(minutes=4)
 
 
 def test_sweep_leaves_finished_predictions_alone(owner, submit, make_image, broker):
     prediction = submit(owner, make_image())
     services.cancel(prediction)
-    set_back(prediction, created_at=LONG_AGO, sent_at=LONG_AGO, started_at=LONG_AGO)
     broker.flushdb()
     recovery.sweep()
     prediction.refresh_from_db()

@@ -23,11 +23,11 @@ from django.utils import timezone
 from emotionsite.accounts import erasure
 from emotionsite.accounts.models import ApiToken, StaffAct, User
 from mlcore.labels import LABELS
-from predictions import explanations, maintenance, services, tasks
+from predictions import maintenance, services
 from predictions.models import DemoImage, EarlierAnswer, Photo, Prediction, Status
 from predictions.uploads import validate
 from predictions.webhooks.models import Delivery, Webhook
-from tests.support import records
+from tests.support import records, steps
 from tests.support.measurements import FIGURES, REPORT, measured_model
 from tests.support.pictures import crowd
 from tests.support.totp import protect
@@ -122,7 +122,7 @@ def _photos(owner: User, astronaut: bytes, make_image) -> dict[str, Prediction]:
         "running": records.queue(owner, make_image(size=(91, 90))),
         "canceled": records.queue(owner, make_image(size=(80, 80))),
     }
-    services.claim(str(photos["running"].pk))
+    steps.claim(photos["running"].pk)
     services.cancel(photos["canceled"])
     upload = validate(ContentFile(crowd(astronaut, 2, 1), "unkept.png"))
     photos["unkept"] = services.submit(owner, upload, keep_photo=False)[0]
@@ -133,9 +133,9 @@ def _photos(owner: User, astronaut: bytes, make_image) -> dict[str, Prediction]:
     services.cancel(photos["called off"])
     # It is still what another network said.
     Prediction.objects.filter(pk=photos["called off"].pk).update(model_sha256="0" * 64)
-    attempt = services.claim(str(photos["tried again"].pk))
+    attempt = steps.claim(photos["tried again"].pk)
     services.fail(attempt, "unreadable_image", "This file is no picture that can be read.")
-    tasks.draw_explanation(photos["answered"].faces.get().pk)
+    steps.draw(photos["answered"].faces.get())
     services.correct(photos["answered"].faces.get(), "sad")
     EarlierAnswer.keep(photos["several"])
     photos["several"].earlier_answers.update(model_version="2026.1.2", model_sha256="0" * 64)
@@ -271,7 +271,7 @@ def answers(monkeypatch) -> Iterator[tuple[str, object]]:
     photos = [SimpleUploadedFile(name, content) for name, content in files.items()]
     yield "partly refused upload", user.post("/", {"photos": photos})
     several = Prediction.objects.filter(owner=answered.owner, faces__index=2).get()
-    explanations.give_up(several.faces.first())
+    steps.fail_drawing(several.faces.first())
     yield "not drawn", user.get(f"{several.get_absolute_url()}?face=1&look=1")
     yield "no rights", user.get("/admin/login/")
     with override_settings(STAFF_SEES_PHOTOS=True):

@@ -5,9 +5,10 @@ Import this where a test runs: it needs Django to be set up.
 
 from django.core.files.base import ContentFile
 
-from predictions import services, tasks
+from predictions import services
 from predictions.models import DemoImage, Prediction, Status
 from predictions.uploads import validate
+from tests.support import steps
 
 
 def queue(user, content: bytes, name: str = "photo.jpg") -> Prediction:
@@ -17,7 +18,7 @@ def queue(user, content: bytes, name: str = "photo.jpg") -> Prediction:
 
 def finish(prediction: Prediction) -> Prediction:
     """Analyse what waits in this process."""
-    tasks.analyse(str(prediction.pk))
+    steps.analyse(prediction.pk)
     prediction.refresh_from_db()
     return prediction
 

@@ -8,7 +8,7 @@ import redis
 from django.utils import timezone
 
 from tests.pages.conftest import make_user
-from tests.support import records
+from tests.support import records, steps
 
 pytestmark = pytest.mark.django_db
 
@@ -79,7 +79,7 @@ class TestWhoIsTold:
 
         first, second = (records.queue(webhook.owner, make_image()) for _ in range(2))
         with django_capture_on_commit_callbacks(execute=True):
-            services.fail(services.claim(str(first.pk)), "timed_out", "Too slow.")
+            services.fail(steps.claim(first.pk), "timed_out", "Too slow.")
         with django_capture_on_commit_callbacks(execute=True):
             services.cancel(second)
         events = dict(webhook.deliveries.values_list("prediction", "event"))

@@ -1,0 +1,135 @@
+"""Whose turn it is: photos and explanations wait in the database, and owners take turns.
+
+Every queued entry holds a ``turn``, the start tag of start-time fair queueing (Goyal, Vin & Cheng,
+1996): an owner's entries hold consecutive turns that begin at the present head of the queue. So a
+batch of 5,000 photos occupies 5,000 turns, and the next owner's photo gets the one at the head.
+
+A turn belongs to the owner rather than to the entry. Which of the owner's entries is served is
+decided when the turn comes: the urgent ones first, then in the order in which they were queued.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import TypeVar
+
+from django.db import connection, transaction
+from django.db.models import F, Max, Min, Q, QuerySet
+from django.utils import timezone
+
+from predictions.models import Prediction, QueueEntry, Status
+
+MAX_DELAY = timedelta(minutes=1)
+"""No retry waits longer. A ``not_before`` beyond it was written by a clock that was wrong."""
+
+SAMPLE_SIZE = 50
+"""Recent analyses from which the time of one is estimated."""
+
+ORDER = ("turn", "queued_at")
+"""Of turns; the second field decides between equal ones."""
+
+FREE = {"turn": None, "lease": "", "not_before": None}
+"""The fields of an entry that is neither queued nor running."""
+
+Entry = TypeVar("Entry", bound=QueueEntry)
+
+
+def waiting(model: type[Entry]) -> QuerySet[Entry]:
+    """Return all queued entries."""
+    return model.objects.filter(turn__isnull=False)
+
+
+def ready(model: type[Entry]) -> QuerySet[Entry]:
+    """Return the queued entries that may be claimed now."""
+    now = timezone.now()
+    return waiting(model).filter(
+        Q(not_before=None) | Q(not_before__lte=now) | Q(not_before__gt=now + MAX_DELAY)
+    )
+
+
+def place(model: type[QueueEntry], owner_id: int | None, *, urgent: bool = False) -> dict:
+    """Return the field values that put an entry into the queue, behind its owner's other ones.
+
+    Two calls at the same moment may give out the same turn; that costs nobody more than one place.
+    """
+    head = waiting(model).aggregate(turn=Min("turn"))["turn"] or 0
+    last = waiting(model).filter(owner=owner_id).aggregate(turn=Max("turn"))["turn"]
+    return {
+        "status": Status.QUEUED,
+        "turn": head if last is None else max(head, last + 1),
+        "is_urgent": urgent,
+        "queued_at": timezone.now(),
+        "not_before": None,
+        "lease": "",
+    }
+
+
+def claim(model: type[Entry], lease: str) -> Entry | None:
+    """Take the entry whose turn it is and give it this ``lease``; None where nothing is ready."""
+    if not ready(model).exists():
+        return None  # A transaction that only looks would still make SQLite's writers wait.
+    with transaction.atomic():
+        queued = _locked(ready(model))
+        turn = queued.order_by(*ORDER).only("owner_id", "turn").first()
+        if turn is None:
+            return None
+        of_owner = queued.filter(owner=turn.owner_id)
+        entry = of_owner.order_by("-is_urgent", "queued_at").only("turn").first() or turn
+        if entry.pk != turn.pk:
+            model.objects.filter(pk=turn.pk).update(turn=entry.turn)
+        model.objects.filter(pk=entry.pk).update(
+            status=Status.RUNNING,
+            turn=None,
+            not_before=None,
+            lease=lease,
+            lease_count=0,
+            attempts=F("attempts") + 1,
+            started_at=timezone.now(),
+            finished_at=None,
+        )
+        return model.objects.get(pk=entry.pk)
+
+
+def _locked(entries: QuerySet[Entry]) -> QuerySet[Entry]:
+    """Lock what is read, and skip what another worker has locked, where the database can."""
+    if not connection.features.has_select_for_update_skip_locked:
+        return entries
+    return entries.select_for_update(skip_locked=True)
+
+
+def positions(entries: Iterable[Entry]) -> dict[object, int]:
+    """Return, by primary key, how many other entries are served before each queued one."""
+    found: dict[object, int] = {}
+    queued = [entry for entry in entries if entry.turn is not None]
+    for owner_id in {entry.owner_id for entry in queued}:
+        model = type(queued[0])
+        of_owner = waiting(model).filter(owner=owner_id)
+        served = of_owner.order_by("-is_urgent", "queued_at").values_list("pk", flat=True)
+        turns = of_owner.order_by(*ORDER).values_list(*ORDER)
+        own = dict(zip(served, turns, strict=False))
+        ranks = {pk: rank for rank, pk in enumerate(own)}
+        wanted = [entry.pk for entry in queued if entry.pk in own]
+        if not wanted:
+            continue
+        last, _queued_at = max(own[pk] for pk in wanted)
+        others = waiting(model).filter(turn__lte=last)
+        others = others.exclude(Q(owner=owner_id) if owner_id else Q(owner__isnull=True))
+        earlier = sorted(others.values_list(*ORDER))
+        found |= {pk: ranks[pk] + bisect_left(earlier, own[pk]) for pk in wanted}
+    return found
+
+
+def seconds_until(position: int) -> float | None:
+    """Estimate how long an entry waits behind ``position`` others; None without experience."""
+    recent = (
+        Prediction.objects.filter(
+            finished_at__isnull=False, started_at__isnull=False, status=Status.SUCCEEDED
+        )
+        .order_by("-finished_at")
+        .values_list("started_at", "finished_at")[:SAMPLE_SIZE]
+    )
+    seconds = [max((end - start).total_seconds(), 0.0) for start, end in recent]
+    if not seconds:
+        return None
+    workers = max(Prediction.objects.filter(status=Status.RUNNING).count(), 1)
+    return (position / workers + 1) * sum(seconds) / len(seconds)

@@ -1,0 +1,85 @@
+"""How much of the site one user may occupy. The operator's limits for everybody lie behind them."""
+
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db.models import Sum
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from predictions import queue
+from predictions.models import Photo, Prediction
+
+MEGABYTE = 1024 * 1024
+
+
+class QueueFull(Exception):
+    """More photos wait than the operator allows; ``retry_after`` in seconds."""
+
+    code = "queue_full"
+    retry_after = 30
+    detail = gettext_lazy(
+        "Too many photos are waiting at the moment. Please try again in half a minute."
+    )
+
+
+class QuotaExceeded(Exception):
+    """A user occupies as much as the operator allows each one.
+
+    ``quota`` is its name (waiting, stored or exports), ``used`` and ``limit`` its numbers;
+    ``retry_after`` in seconds, or None where waiting does not help.
+    """
+
+    code = "quota_exceeded"
+
+    def __init__(self, usage: "Usage", detail: str, retry_after: int | None) -> None:
+        super().__init__(detail)
+        self.quota, self.used, self.limit = usage.quota, usage.used, usage.limit
+        self.detail = detail
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What one user occupies: photos, bytes or downloads; ``limit`` 0 is no limit."""
+
+    quota: str
+    used: int
+    limit: int
+
+    def has_room(self, wanted: int = 1) -> bool:
+        return not self.limit or self.used + wanted <= self.limit
+
+
+def waiting(owner) -> Usage:
+    """Return how many of the owner's photos wait for their analysis."""
+    count = queue.waiting(Prediction).filter(owner=owner).count()
+    return Usage("waiting", count, settings.QUOTA_WAITING)
+
+
+def stored(owner) -> Usage:
+    """Return how many bytes the owner's photos occupy."""
+    photos = Photo.objects.filter(prediction__owner=owner)
+    size = photos.aggregate(size=Sum("stored_bytes", default=0))["size"]
+    return Usage("stored", size, settings.QUOTA_STORED_MB * MEGABYTE)
+
+
+def check_queue(owner) -> None:
+    """Raise QuotaExceeded or QueueFull where no further photo of the owner may wait."""
+    usage = waiting(owner)
+    if not usage.has_room():
+        detail = _("You have %(used)s photos waiting, and %(limit)s may wait. Try again soon.")
+        detail %= {"used": usage.used, "limit": usage.limit}
+        raise QuotaExceeded(usage, detail, retry_after=30)
+    if queue.waiting(Prediction).count() >= settings.QUEUE_LIMIT:
+        raise QueueFull
+
+
+def check_storage(owner, size: int) -> None:
+    """Raise QuotaExceeded where ``size`` further bytes of the owner may not be stored."""
+    if not settings.QUOTA_STORED_MB:
+        return  # Without a quota nobody waits for the sum.
+    usage = stored(owner)
+    if not usage.has_room(size):
+        detail = _("Your photos may occupy %(limit)s MB. Delete some to make room.")
+        raise QuotaExceeded(usage, detail % {"limit": settings.QUOTA_STORED_MB}, None)
