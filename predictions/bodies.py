@@ -10,6 +10,7 @@ import structlog
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
+from django.http.multipartparser import MultiPartParser
 from django.utils.http import parse_header_parameters
 from django.utils.translation import gettext_lazy
 
@@ -51,7 +52,12 @@ class CompleteBody:
     def read(self, size: int | None = -1) -> bytes:
         if size is None or size < 0:
             size = self._left
-        return self._checked(self._stream.read, min(size, self._left))
+        size, pieces = min(size, self._left), []
+        # Django takes a short answer for the end.
+        while size:
+            pieces.append(self._checked(self._stream.read, size))
+            size -= len(pieces[-1])
+        return b"".join(pieces)
 
     def readline(self, size: int | None = -1) -> bytes:
         if size is None or size < 0:
@@ -156,9 +162,9 @@ def _watch_body(request: HttpRequest, stream: IO[bytes]) -> None:
     except ValueError:
         return  # Django answers what it makes of such headers.
     boundary = options.get("boundary", "") if kind == "multipart/form-data" else ""
-    # Django refuses a boundary that is not ASCII, and one of dashes only would be seen anywhere.
-    boundary = boundary.encode("ascii", "ignore") if boundary.strip("-") else b""
-    request._stream = CompleteBody(stream, max(length, 0), boundary)
+    if not MultiPartParser.boundary_re.fullmatch(boundary) or not boundary.strip("-"):
+        boundary = ""  # Django refuses it, or would see it in any row of dashes.
+    request._stream = CompleteBody(stream, max(length, 0), boundary.encode())
 
 
 def _receive(request: HttpRequest, spooled: IO[bytes]) -> int:

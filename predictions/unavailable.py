@@ -98,7 +98,7 @@ def _answer(request: HttpRequest, error: BaseException | None) -> HttpResponse |
 
 
 def refusal(
-    request: HttpRequest, error: BaseException, template: str, *, status: int = 500, **context
+    request: HttpRequest, cause: BaseException, template: str, /, *, status: int = 500, **context
 ) -> HttpResponse:
     """Answer with an error before or behind all views: as a problem, or as a page.
 
@@ -107,13 +107,13 @@ def refusal(
     from predictions.api.errors import MEDIA_TYPE, describe
 
     if request.path.startswith("/api/"):
-        problem, headers = describe(error, request)
+        problem, headers = describe(cause, request)
         response = JsonResponse(
             problem, status=problem["status"], content_type=MEDIA_TYPE, headers=headers
         )
     else:
         response = HttpResponse(render_to_string(template, context), status=status)
-        if retry_after := getattr(error, "retry_after", None):
+        if retry_after := getattr(cause, "retry_after", None):
             response["Retry-After"] = str(retry_after)
     add_never_cache_headers(response)
     return response
