@@ -1,5 +1,6 @@
 """Settings. Every knob is read from the environment here and nowhere else; see .env.example."""
 
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -85,6 +86,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "predictions.limits.BodyLimitMiddleware",
+    "predictions.bodies.CompleteBodyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "emotionsite.middleware.TimeZoneMiddleware",
@@ -97,6 +99,7 @@ MIDDLEWARE = [
     "predictions.maintenance.MaintenanceMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "predictions.api.throttling.RateLimitMiddleware",
+    "predictions.unavailable.UnavailableMiddleware",
 ]
 
 ROOT_URLCONF = "emotionsite.urls"
@@ -136,7 +139,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Redis is away.
 CACHES = {
     "default": {
-        "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+        "BACKEND": "emotionsite.cache.FailOpenFileCache",
         "LOCATION": DATA_DIR / "cache",
         "OPTIONS": {"MAX_ENTRIES": 10_000},
     }
@@ -215,6 +218,11 @@ STORAGES = {
         else "whitenoise.storage.CompressedManifestStaticFilesStorage"
     },
 }
+# What is being received. Maintenance removes what killed processes leave here.
+FILE_UPLOAD_TEMP_DIR = DATA_DIR / "incoming"
+with suppress(OSError):  # A site whose disk is full must start, and says so at the first upload.
+    FILE_UPLOAD_TEMP_DIR.mkdir(mode=0o700, exist_ok=True)
+
 STATIC_URL = "static/"
 # Source maps are for debuggers only: compressing them doubles the time of collecting.
 WHITENOISE_SKIP_COMPRESS_EXTENSIONS = (*Compressor.SKIP_COMPRESS_EXTENSIONS, "map")

@@ -6,6 +6,8 @@ from django.views.generic import TemplateView
 
 from emotionsite.health import healthz, readyz
 
+handler500 = "predictions.unavailable.handler500"
+
 urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),

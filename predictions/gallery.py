@@ -1,6 +1,7 @@
 """The public gallery: pictures that an admin curates, and those that a new site starts with."""
 
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 from django.core.exceptions import ValidationError
@@ -10,6 +11,7 @@ from django.db.models import Max
 from django.utils.text import slugify
 
 from predictions import removal, services
+from predictions.files import StorageUnavailable
 from predictions.models import DemoImage, SeededDemoImage
 from predictions.uploads import Upload, UploadError, validate
 
@@ -30,21 +32,48 @@ def unique_slug(title: str) -> str:
     return slug
 
 
-@transaction.atomic
-def add(image: DemoImage, upload: Upload) -> None:
-    """Store a new picture and send it to the workers."""
-    image.slug = image.slug or unique_slug(image.title)
-    image.prediction, _ = services.submit(None, upload)
-    image.save(force_insert=True)
+def add(image: DemoImage, upload: Upload, *, is_seeded: bool = False) -> None:
+    """Store a new picture and send it to the workers; ``is_seeded`` notes that it was loaded.
+
+    Call it outside of transactions, which would wait for the storage. Raises StorageUnavailable.
+    """
+
+    def save() -> None:
+        image.slug = image.slug or unique_slug(image.title)
+        image.save(force_insert=True)
+        if is_seeded:
+            SeededDemoImage.objects.create(slug=image.slug)
+
+    _submit(image, upload, save)
 
 
-@transaction.atomic
 def replace_picture(image: DemoImage, upload: Upload) -> None:
-    """Store other pixels under the same title; the old ones are removed with their answer."""
+    """Store other pixels under the same title; the old ones are removed with their answer.
+
+    Call it outside of transactions, which would wait for the storage. Raises StorageUnavailable.
+    """
     old = image.prediction
+
+    def save() -> None:
+        image.save()
+        removal.delete(old)
+
+    _submit(image, upload, save)
+
+
+def _submit(image: DemoImage, upload: Upload, save: Callable[[], None]) -> None:
+    """Store the file, and then ``save`` the picture that it belongs to in a transaction.
+
+    Where that fails, the new prediction goes with its file. removal.forget removes those of
+    processes that were killed in between.
+    """
     image.prediction, _ = services.submit(None, upload)
-    image.save()
-    removal.delete(old)
+    try:
+        with transaction.atomic():
+            save()
+    except BaseException:
+        removal.delete(image.prediction)
+        raise
 
 
 def last_position() -> int:
@@ -84,9 +113,9 @@ def seed(folder: Path = SEED) -> tuple[list[str], dict[str, str]]:
         if SeededDemoImage.objects.filter(slug=slug).exists():
             continue
         try:
-            with (folder / entry["file"]).open("rb") as file, transaction.atomic():
-                SeededDemoImage.objects.create(slug=slug)
+            with (folder / entry["file"]).open("rb") as file:
                 if DemoImage.objects.filter(slug=slug).exists():
+                    SeededDemoImage.objects.create(slug=slug)
                     continue
                 image = DemoImage(
                     slug=slug,
@@ -100,11 +129,11 @@ def seed(folder: Path = SEED) -> tuple[list[str], dict[str, str]]:
                     is_published=True,
                 )
                 image.full_clean(exclude=["prediction"])
-                add(image, validate(File(file, entry["file"])))
+                add(image, validate(File(file, entry["file"])), is_seeded=True)
         except ValidationError as error:
             refused[entry["file"]] = " ".join(error.messages)
-        except (OSError, UploadError) as error:
-            refused[entry["file"]] = str(error)
+        except (OSError, StorageUnavailable, UploadError) as error:
+            refused[entry["file"]] = str(getattr(error, "detail", error))
         else:
             added.append(slug)
     return added, refused

@@ -4,7 +4,7 @@ import time
 from contextlib import suppress
 
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 MEGABYTE = 1024 * 1024
@@ -53,6 +53,11 @@ def read_to_the_end(request: HttpRequest) -> None:
         socket.settimeout(waits)
 
 
+def too_large_page(request: HttpRequest) -> HttpResponse:
+    megabytes = BATCH * settings.MAX_UPLOAD_MB
+    return render(request, "413.html", {"megabytes": megabytes}, status=413)
+
+
 class BodyLimitMiddleware:
     """Refuse a page's form that would fill the disk before anybody looked at it.
 
@@ -66,6 +71,5 @@ class BodyLimitMiddleware:
         limit = largest_body(BATCH)
         if stated_length(request) > limit and not request.path.startswith("/api/"):
             read_to_the_end(request)
-            told = BATCH * settings.MAX_UPLOAD_MB
-            return render(request, "413.html", {"megabytes": told}, status=413)
+            return too_large_page(request)
         return self.get_response(request)

@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404
 from django.utils.cache import get_conditional_response
 from django.views.decorators.http import require_safe
 
+from predictions.files import open_file
 from predictions.models import DemoImage, Prediction
 
 DEMO_CACHE = "public, max-age=60"
@@ -28,11 +29,9 @@ def picture_response(content: bytes, cache_control: str) -> HttpResponse:
 
 
 def stream(file: FieldFile | None, name: str, cache_control: str) -> HttpResponse:
-    """Send one stored JPEG; raises Http404 where there is none."""
-    if not file:
-        raise Http404
+    """Send one stored JPEG; raises Http404 where there is none, and StorageUnavailable."""
     try:
-        opened = file.open("rb")
+        opened = open_file(file)
     except FileNotFoundError as error:
         raise Http404 from error
     response = FileResponse(

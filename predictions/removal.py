@@ -21,6 +21,8 @@ UNDO = timedelta(seconds=10)
 """How long a page offers to bring back what was removed."""
 SLOW_CLICK = timedelta(seconds=5)
 """How much longer it is kept: who presses the button in the last second is on the way meanwhile."""
+GALLERY_PICTURE_TIMEOUT = timedelta(hours=1)
+"""How long a picture without an owner may be in no gallery."""
 AT_ONCE = 500
 """Records that one run deletes at most."""
 SECONDS = 10
@@ -118,4 +120,10 @@ def forget() -> None:
         expired |= Q(owner__retention_days=days, created_at__lt=now - timedelta(days=days))
     old = Prediction.objects.filter(expired, owner__isnull=False)
     for prediction in _for_a_while(old.order_by("created_at")[:AT_ONCE]):
+        delete(prediction)
+    # A process that adds a picture to the gallery was killed before it saved its title.
+    unused = Prediction.objects.filter(
+        owner=None, demo_image=None, created_at__lt=now - GALLERY_PICTURE_TIMEOUT
+    )
+    for prediction in unused[:AT_ONCE]:
         delete(prediction)

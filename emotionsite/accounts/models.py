@@ -2,13 +2,16 @@
 
 from datetime import timedelta
 
+import structlog
 from django.contrib.auth.models import AbstractUser
-from django.db import models, transaction
+from django.db import DatabaseError, models, transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from knox.models import AbstractAuthToken, AuthTokenManager
 from knox.settings import knox_settings
+
+log = structlog.get_logger(__name__)
 
 NOTICE_VERSION = "2026-11"
 """Version of the notice that is shown before the first upload; a new text asks everybody again."""
@@ -100,13 +103,19 @@ class ApiToken(AbstractAuthToken):
         return "".join(filter(str.isprintable, name)).strip()
 
     def note_use(self) -> None:
-        """Keep when the token was used last, to the minute: most requests write nothing."""
+        """Keep when the token was used last, to the minute: most requests write nothing.
+
+        A database that cannot be written, on a full disk for example, can still be read with it.
+        """
         now = timezone.now()
         if self.last_used_at and now - self.last_used_at < USE_NOTED_EVERY:
             return
         # Of several requests at the same time one writes.
         stale = Q(last_used_at=None) | Q(last_used_at__lte=now - USE_NOTED_EVERY)
-        ApiToken.objects.filter(stale, pk=self.pk).update(last_used_at=now)
+        try:
+            ApiToken.objects.filter(stale, pk=self.pk).update(last_used_at=now)
+        except DatabaseError as error:
+            log.warning("use of a token not noted", error=str(error))
 
 
 class StaffAct(models.Model):

@@ -7,9 +7,11 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.urls import path, reverse
+from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext_lazy
+from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_POST
 
 from predictions import gallery, services
@@ -156,6 +158,14 @@ class DemoImageAdmin(admin.ModelAdmin):
     @admin.display(description=gettext_lazy("answer"), ordering="prediction__label")
     def answered(self, image: DemoImage) -> str:
         return answer(image.prediction)
+
+    @method_decorator(csrf_protect)
+    def changeform_view(self, request, object_id=None, form_url="", extra_context=None):
+        """Do without Django's transaction around the form, which would wait for the storage.
+
+        The gallery saves a picture in one transaction of its own.
+        """
+        return self._changeform_view(request, object_id, form_url, extra_context)
 
     def save_model(self, request, obj, form, change) -> None:
         upload = form.cleaned_data.get("picture")

@@ -3,11 +3,12 @@
 import re
 from pathlib import PurePath
 
+import structlog
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import transaction
+from django.core.files import File
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -16,7 +17,10 @@ from django.utils.translation import gettext_lazy, ngettext
 from predictions import gallery
 from predictions.limits import BATCH
 from predictions.models import DemoImage
+from predictions.unavailable import Unavailable, unavailable
 from predictions.uploads import ACCEPT, UploadError, clean_name, validate
+
+log = structlog.get_logger(__name__)
 
 
 def title_of(name: str) -> str:
@@ -91,17 +95,26 @@ def _add_each(modeladmin, request, given: dict) -> tuple[int, list[ValidationErr
     for file in given["pictures"]:
         try:
             upload = validate(file)
-        except UploadError as error:
-            text = _("Not added: %(file)s. %(reason)s (%(code)s)") % {
-                "file": clean_name(file.name),
-                "reason": error.detail,
-                "code": error.code,
-            }
-            refusals.append(ValidationError(text, code=error.code))
-            continue
-        added += 1
-        image = DemoImage(title=title_of(upload.name), position=position + added, **common)
-        with transaction.atomic():
+            image = DemoImage(title=title_of(upload.name), position=position + added + 1, **common)
             gallery.add(image, upload)
             modeladmin.log_addition(request, image, [{"added": {}}])
+        except UploadError as error:
+            refusals.append(_refusal(file, error))
+        except Exception as error:
+            found = unavailable(error)
+            if found is None:
+                raise
+            log.exception("picture not stored", code=found.code)
+            refusals.append(_refusal(file, found))
+        else:
+            added += 1
     return added, refusals
+
+
+def _refusal(file: File, error: UploadError | Unavailable) -> ValidationError:
+    text = _("Not added: %(file)s. %(reason)s (%(code)s)") % {
+        "file": clean_name(file.name),
+        "reason": error.detail,
+        "code": error.code,
+    }
+    return ValidationError(text, code=error.code)

@@ -7,8 +7,10 @@ from django.core.exceptions import ValidationError
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.plumbing import build_bearer_security_scheme_object
 from knox.auth import TokenAuthentication as KnoxTokenAuthentication
-from rest_framework.authentication import BasicAuthentication, SessionAuthentication
+from rest_framework.authentication import BasicAuthentication
+from rest_framework.authentication import SessionAuthentication as DRFSessionAuthentication
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied, Throttled
+from rest_framework.permissions import SAFE_METHODS
 
 __all__ = ["PasswordAuthentication", "SessionAuthentication", "TokenAuthentication"]
 
@@ -27,6 +29,19 @@ class TokenAuthentication(KnoxTokenAuthentication):
         user, row = super().authenticate_credentials(token)
         row.note_use()
         return user, row
+
+
+class SessionAuthentication(DRFSessionAuthentication):
+    """The session of the pages."""
+
+    def enforce_csrf(self, request) -> None:
+        """Check the token of a request whose body is complete.
+
+        The check takes a body that ended too early for one without a token.
+        """
+        if request.method not in SAFE_METHODS:
+            request.data  # noqa: B018, it raises what is wrong with the body.
+        super().enforce_csrf(request)
 
 
 class PasswordAuthentication(BasicAuthentication):

@@ -1,12 +1,29 @@
 """Reading what requests carry, and answering with pictures."""
 
+from contextlib import suppress
+
+from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
+from django.http.request import RawPostDataException
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
 from rest_framework.renderers import BaseRenderer
 
+from predictions.bodies import receiving_files
 from predictions.limits import BATCH, largest_body, stated_length
 from predictions.uploads import UploadError
+
+
+class WholeBodyMixin:
+    """For views: a body that broke off is noticed also where the view takes no fields."""
+
+    def initial(self, request, *args, **kwargs) -> None:
+        super().initial(request, *args, **kwargs)
+        if stated_length(request) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+            request.data  # noqa: B018, what it reads is kept for the view.
+        else:
+            with suppress(RawPostDataException):  # It was parsed, and so it was complete.
+                request.body  # noqa: B018
 
 
 class _Limited:
@@ -15,9 +32,11 @@ class _Limited:
     photos = 0
 
     def parse(self, stream, media_type=None, parser_context=None):
-        if stated_length(parser_context["request"]) > largest_body(self.photos):
+        request = parser_context["request"]
+        if stated_length(request) > largest_body(self.photos):
             raise self.too_large()
-        return super().parse(stream, media_type, parser_context)
+        with receiving_files(request):
+            return super().parse(stream, media_type, parser_context)
 
     def too_large(self) -> Exception:
         return RequestDataTooBig()

@@ -9,15 +9,16 @@ from django.core.exceptions import (
     RequestDataTooBig,
     SuspiciousOperation,
 )
-from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from rest_framework import exceptions
 from rest_framework.views import set_rollback
 
 from mlcore.errors import MLCoreError
 from predictions.api.throttling import AddressThrottle
+from predictions.bodies import IncompleteRequest
 from predictions.limits import read_to_the_end
 from predictions.services import NotAllowed, QueueFull, QuotaExceeded
+from predictions.unavailable import unavailable
 from predictions.uploads import UploadError
 
 log = structlog.get_logger(__name__)
@@ -42,7 +43,7 @@ def problem_handler(exc: Exception, context: dict) -> HttpResponse:
         exc = _count_refusal(exc, context)
     problem, headers = describe(exc, request)
     set_rollback()
-    if problem["code"] in ("internal_error", "database_unavailable"):
+    if problem["code"] in ("internal_error", "database_unavailable", "storage_unavailable"):
         log.error("request failed", exc_info=exc, path=request.path)
     read_to_the_end(request)
     return JsonResponse(problem, status=problem["status"], content_type=MEDIA_TYPE, headers=headers)
@@ -73,6 +74,8 @@ def describe(exc: Exception, request: HttpRequest) -> tuple[dict, dict]:
 
 def _describe(exc: Exception) -> tuple[int, str, str, dict, dict]:
     """Return status, code, detail, further members and headers."""
+    if found := unavailable(exc):
+        return 503, found.code, str(found.detail), {}, {"Retry-After": str(found.retry_after)}
     match exc:
         case UploadError():
             return UPLOAD_STATUS.get(exc.code, 422), exc.code, exc.detail, {}, {}
@@ -93,10 +96,7 @@ def _describe(exc: Exception) -> tuple[int, str, str, dict, dict]:
         case SuspiciousOperation():
             return 400, "bad_request", "The request cannot be read.", {}, {}
         case UnreadablePostError():
-            return 400, "incomplete_request", "The request ended before its end.", {}, {}
-        case OperationalError():
-            detail = "The database is not available at the moment."
-            return 503, "database_unavailable", detail, {}, {"Retry-After": str(RETRY_AFTER)}
+            return 400, IncompleteRequest.code, str(IncompleteRequest.detail), {}, {}
         case Http404() | ObjectDoesNotExist():
             return 404, "not_found", NOT_FOUND, {}, {}
         case PermissionDenied():

@@ -8,11 +8,15 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 from predictions.api.authentication import SECOND_FACTOR_REQUIRED
 from predictions.api.errors import MEDIA_TYPE, NOT_FOUND
 from predictions.api.serializers import PredictionSerializer, ProblemSerializer
+from predictions.bodies import IncompleteRequest
+from predictions.files import StorageUnavailable
 from predictions.services import QueueFull
+from predictions.unavailable import DatabaseUnavailable
 from predictions.uploads import explain
 
 ERRORS = {
     "invalid_input": (400, "min_confidence: Ensure this value is less than or equal to 1."),
+    "incomplete_request": (400, str(IncompleteRequest.detail)),
     "parse_error": (400, "JSON parse error - Expecting value: line 1 column 1 (char 0)"),
     "not_authenticated": (401, "Authentication credentials were not provided."),
     "authentication_failed": (401, "Invalid token."),
@@ -45,16 +49,21 @@ ERRORS = {
     "quota_exceeded": (429, "You have 5000 photos waiting, and 5000 may wait. Try again soon."),
     "throttled": (429, "Request was throttled. Expected available in 12 seconds."),
     "queue_full": (503, str(QueueFull.detail)),
+    "storage_unavailable": (503, str(StorageUnavailable.detail)),
     "too_many_exports": (503, "Others are taking their files at the moment."),
-    "database_unavailable": (503, "The database is not available at the moment."),
+    "database_unavailable": (503, str(DatabaseUnavailable.detail)),
     "model_unavailable": (503, "The network is not available at the moment."),
     "maintenance": (503, "The site is closed for maintenance and will be back soon."),
 }
 """Every code that a call may answer with, its status and an example of its sentence."""
 
 CREDENTIALS = ("not_authenticated", "authentication_failed")
-WRITING = (*CREDENTIALS, "insufficient_scope", "permission_denied")
+WRITING = (*CREDENTIALS, "insufficient_scope", "permission_denied", "incomplete_request")
 ONE_FILE = ("unsupported_format", "empty_file", "unreadable_image", "too_small", "too_many_pixels")
+ANY_CALL = (
+    *("not_acceptable", "throttled"),
+    *("maintenance", "storage_unavailable", "database_unavailable"),
+)
 KEY = ("idempotency_key_in_use", "idempotency_key_reused")
 
 
@@ -64,9 +73,9 @@ def record(description: str, value: dict) -> OpenApiResponse:
 
 
 def problems(*codes: str) -> dict:
-    """Describe the errors of a call by their codes; three of them may befall every call."""
+    """Describe the errors of a call by their codes; some of them may befall every call."""
     by_status = defaultdict(list)
-    for code in (*codes, "not_acceptable", "throttled", "maintenance"):
+    for code in (*codes, *ANY_CALL):
         status, detail = ERRORS[code]
         by_status[status].append(OpenApiExample(code, _problem(status, code, detail)))
     return {

@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 
 from predictions.api import schema
 from predictions.api.authentication import PasswordAuthentication, TokenAuthentication
-from predictions.api.content import FORMS
+from predictions.api.content import FORMS, WholeBodyMixin
 
 Token = get_token_model()
 MAX_DAYS = 3650
@@ -65,7 +65,7 @@ class TokenSerializer(serializers.Serializer):
     expiry = serializers.DateTimeField()
 
 
-class TokenView(APIView):
+class TokenView(WholeBodyMixin, APIView):
     # Not by scope: whoever gets a token has none yet, and every token can be given back.
     permission_classes = (IsAuthenticated,)
     parser_classes = FORMS

@@ -17,7 +17,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from predictions import explanations, removal, services, uploads
 from predictions.api import examples, schema
-from predictions.api.content import FORMS, BatchParser, JPEGRenderer, PhotoParser
+from predictions.api.content import FORMS, BatchParser, JPEGRenderer, PhotoParser, WholeBodyMixin
 from predictions.api.errors import describe
 from predictions.api.filters import PredictionFilter
 from predictions.api.idempotency import idempotent
@@ -35,6 +35,7 @@ from predictions.api.throttling import AddressThrottle, DrawingThrottle, UserThr
 from predictions.api.waiting import preferred_wait, wait_until_finished
 from predictions.models import Prediction, Status
 from predictions.pictures import own_picture, picture_response
+from predictions.unavailable import unavailable
 
 RETRY_AFTER = 1
 """Seconds in which a photo is usually done."""
@@ -66,7 +67,9 @@ PICTURE = {
         },
     ),
 )
-class PredictionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet):
+class PredictionViewSet(
+    WholeBodyMixin, mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet
+):
     serializer_class = PredictionSerializer
     filter_backends = (DjangoFilterBackend,)
     filterset_class = PredictionFilter
@@ -163,6 +166,10 @@ class PredictionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Generi
             try:
                 prediction, is_new = self._submit(uploads.validate(image), form)
             except (uploads.UploadError, *services.REFUSALS) as error:
+                outcome |= self._refused(error)
+            except Exception as error:
+                if not unavailable(error):
+                    raise
                 outcome |= self._refused(error)
             else:
                 taken.append(prediction)

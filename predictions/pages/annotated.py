@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 from PIL import Image
 
 from mlcore.drawing import Mark, annotate
+from predictions.files import open_file
 from predictions.models import Face, Prediction, Status
 from predictions.pages.wording import EMOTIONS, percent
 from predictions.renditions import jpeg
@@ -25,7 +26,7 @@ def annotated_photo(request: HttpRequest, pk) -> HttpResponse:
     if not faces or not photo.display:
         raise Http404
     try:
-        with photo.display.open("rb") as file, Image.open(file, formats=["JPEG"]) as opened:
+        with open_file(photo.display) as file, Image.open(file, formats=["JPEG"]) as opened:
             picture = opened.convert("RGB")
     except FileNotFoundError as error:
         raise Http404 from error

@@ -6,6 +6,7 @@ from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
+from predictions.files import open_file
 from predictions.models import DemoImage
 from predictions.pages.access import action
 from predictions.pages.intake import take
@@ -60,7 +61,7 @@ def try_demo(request: HttpRequest, slug: str) -> HttpResponse:
     """Analyse a picture of the gallery for the user, by the way that every photo takes."""
     image = get_object_or_404(DemoImage.objects.published(), slug=slug)
     try:
-        file = image.prediction.photo.display.open("rb")
+        file = open_file(image.prediction.photo.display)
     except FileNotFoundError as error:
         raise Http404 from error
     with file:

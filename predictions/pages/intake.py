@@ -2,11 +2,18 @@
 
 from dataclasses import dataclass
 
+import structlog
 from django.core.files import File
 from django.utils.translation import gettext as _
 
 from predictions import services, uploads
 from predictions.models import Prediction
+from predictions.unavailable import DatabaseUnavailable, StorageUnavailable, unavailable
+
+PASSING = {services.QueueFull.code, StorageUnavailable.code, DatabaseUnavailable.code}
+"""Codes of what may be sent again soon."""
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -36,7 +43,7 @@ class Outcome:
 
     @property
     def http_status(self) -> int:
-        if self.code == services.QueueFull.code:
+        if self.code in PASSING:
             return 503
         if self.code == "file_too_large":
             return 413
@@ -63,5 +70,11 @@ def take(
         )
     except (uploads.UploadError, *services.REFUSALS) as error:
         return Outcome(name, code=error.code, detail=error.detail)
+    except Exception as error:
+        found = unavailable(error)
+        if found is None:
+            raise
+        log.exception("photo not stored", code=found.code)
+        return Outcome(name, code=found.code, detail=str(found.detail))
     was_kept = not is_new and not keep_photo and prediction.photo.is_kept
     return Outcome(name, prediction, is_new, was_kept)

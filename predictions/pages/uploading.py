@@ -46,7 +46,7 @@ def _upload_page(
     notice: NoticeForm | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    return render(
+    response = render(
         request,
         "predictions/upload.html",
         {
@@ -63,6 +63,9 @@ def _upload_page(
         },
         status=status,
     )
+    if status == 503:
+        response["Retry-After"] = str(services.QueueFull.retry_after)
+    return response
 
 
 def _agreed(request: HttpRequest) -> NoticeForm | None:
