@@ -406,6 +406,16 @@ class ExplanationRequest(QueueEntry):
         return f"Request for face {self.index} of {self.prediction_id}"
 
 
+class RunningExport(models.Model):
+    """A file that a user is being sent. The web process that sends it renews ``seen_at``."""
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    seen_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"Export {self.pk} of user {self.owner_id}"
+
+
 class IdempotencyKey(models.Model):
     """The answer to a request that may be sent again, under a key that its sender chose."""
 

@@ -98,6 +98,8 @@ def _problem(status: int, code: str, detail: str) -> dict:
     if code == "invalid_input":
         field, sentence = detail.split(": ")
         problem["errors"] = {field: [{"code": "max_value", "detail": sentence}]}
+    if code == "quota_exceeded":
+        problem["quota"] = {"name": "waiting", "used": 5000, "limit": 5000}
     return problem
 
 

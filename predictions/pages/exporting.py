@@ -74,8 +74,8 @@ def export_file(request: HttpRequest) -> HttpResponseBase:
     progress = progress_of(request, kind)
     try:
         return reports.attachment(predictions, kind, {"request": request}, progress)
-    except reports.TooManyExports as error:
-        messages.error(request, f"{error.detail} ({error.default_code})")
+    except reports.REFUSALS as error:
+        messages.error(request, f"{error.detail} ({error.code})")
     return redirect("insights")
 
 
