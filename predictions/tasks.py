@@ -11,7 +11,7 @@ import structlog
 from celery import shared_task
 from celery.signals import task_failure, worker_process_init
 from django.conf import settings
-from django.db import close_old_connections
+from django.db import connection
 from django.db.models.fields.files import FieldFile
 from django.utils.translation import override
 
@@ -109,9 +109,14 @@ def _analyse(prediction: Prediction) -> None:
     except Exception as error:
         code = _internal_code(error)
         log.exception("analysis failed", prediction=str(prediction.pk), code=code)
-        # A connection that broke must not fail the next statement, too.
-        close_old_connections()
+        _drop_broken_connection()
         services.fail_or_requeue(prediction, code)
+
+
+def _drop_broken_connection() -> None:
+    """Let the next statement open a new database connection where this one broke."""
+    if not connection.in_atomic_block:
+        connection.close_if_unusable_or_obsolete()
 
 
 def _internal_code(error: Exception) -> str:
@@ -169,7 +174,7 @@ def _draw(request: ExplanationRequest, face: Face) -> None:
         explanations.fail(request, face)
     except Exception:
         log.exception("no explanation", face=face.pk)
-        close_old_connections()
+        _drop_broken_connection()
         if not explanations.requeue(request):
             explanations.fail(request, face)
 
