@@ -183,6 +183,9 @@ class Prediction(QueueEntry):
     is_deleted = False
     """Set on an instance whose row was found to be gone."""
 
+    place = None
+    """Set by the pages on an instance that is queued."""
+
     objects = PredictionQuerySet.as_manager()
 
     class Meta:

@@ -164,10 +164,27 @@ class TestExport:
             assert set(archive.namelist()) == names
 
     def test_when_others_take_theirs_one_is_asked_to_wait(self, queue, client, monkeypatch):
-        from predictions.export import Slots
+        from predictions.export_slots import Slots
 
         monkeypatch.setattr("predictions.api.reports.SLOTS", Slots(0))
         assert "(too_many_exports)" in act(client, "export", queue(), **{"as": "csv"})
+
+    def test_one_user_takes_only_so_many_at_once(self, queue, client, stranger_client, settings):
+        settings.QUOTA_EXPORTS = 1
+        taken = client.get("/insights/export/?as=csv")
+        assert taken.status_code == 200
+        try:
+            assert "(quota_exceeded)" in act(client, "export", queue(), **{"as": "csv"})
+            page = client.get("/insights/export/?as=zip", follow=True).content.decode()
+            assert "1 of your files are on their way." in page
+            page = client.get("/account/download/", follow=True).content.decode()
+            assert "(quota_exceeded)" in page
+            others = stranger_client.get("/insights/export/?as=csv")
+            assert others.status_code == 200
+            others.close()
+        finally:
+            taken.close()
+        assert self.take(client, "csv", queue())
 
     def test_an_unknown_format_is_not_found(self, queue, client):
         data = {"action": "export", "as": "xlsx", "ids": ids_of(queue())}
