@@ -93,8 +93,9 @@ def start_export(owner) -> RunningExport:
         list(get_user_model().objects.select_for_update().filter(pk=owner.pk).values_list("pk"))
         usage = exports(owner)
         if not usage.has_room():
-            detail = _("%(limit)s of your files are on their way. Wait until one is complete.")
-            raise QuotaExceeded(usage, detail % {"limit": usage.limit}, retry_after=30)
+            detail = _("%(used)s of %(limit)s downloads are running. Wait until one is complete.")
+            detail %= {"used": usage.used, "limit": usage.limit}
+            raise QuotaExceeded(usage, detail, retry_after=30)
         RunningExport.objects.filter(owner=owner).exclude(pk__in=_alive(owner)).delete()
         return RunningExport.objects.create(owner=owner)
 
@@ -103,7 +104,7 @@ def check_queue(owner) -> None:
     """Raise QuotaExceeded or QueueFull where no further photo of the owner may wait."""
     usage = waiting(owner)
     if not usage.has_room():
-        detail = _("You have %(used)s photos waiting, and %(limit)s may wait. Try again soon.")
+        detail = _("Your queue is full: %(used)s of %(limit)s photos are waiting. Try again soon.")
         detail %= {"used": usage.used, "limit": usage.limit}
         raise QuotaExceeded(usage, detail, retry_after=30)
     if queue.waiting(Prediction).count() >= settings.QUEUE_LIMIT:

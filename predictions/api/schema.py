@@ -46,7 +46,7 @@ ERRORS = {
     "too_small": (422, explain("too_small")),
     "too_many_pixels": (422, explain("too_many_pixels")),
     "idempotency_key_reused": (422, "This Idempotency-Key came with another request before."),
-    "quota_exceeded": (429, "You have 5000 photos waiting, and 5000 may wait. Try again soon."),
+    "quota_exceeded": (429, "Your queue is full: 5000 of 5000 photos are waiting. Try again soon."),
     "throttled": (429, "Request was throttled. Expected available in 12 seconds."),
     "queue_full": (503, str(QueueFull.detail)),
     "storage_unavailable": (503, str(StorageUnavailable.detail)),

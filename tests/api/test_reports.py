@@ -159,7 +159,7 @@ def test_so_many_files_at_a_time(client, strangers_client, queue, monkeypatch):
     assert int(refused["Retry-After"]) > 0
     assert mine.getvalue()
     assert export(client, "csv")
-    theirs.close()
+    assert theirs.getvalue()
 
 
 def test_one_user_leaves_half_of_a_processs_places_to_others(
@@ -172,7 +172,7 @@ def test_one_user_leaves_half_of_a_processs_places_to_others(
     held += [strangers_client.get(EXPORT) for _ in range(2)]
     assert [response.status_code for response in held] == [200] * 4
     for response in held:
-        response.close()
+        assert response.getvalue()
     assert export(client, "csv")
 
 

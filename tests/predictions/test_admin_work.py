@@ -168,7 +168,11 @@ def test_panel_counts_what_waits_failed_and_is_stored(admin_client, owner, queue
     assert queues["celery"].workers == [], "no worker runs here"
     page = response.content.decode()
     assert "<html" not in page
-    for text in ("2 waiting</a><span>, about 1 s</span>", answered.model_version, "% of test faces"):
+    for text in (
+        "2 waiting</a><span>, about 1 s</span>",
+        answered.model_version,
+        "% of test faces",
+    ):
         assert text in page
     assert 'photos <code class="quiet">celery</code>' in page
     assert '<td class="wrong">none</td>' in page
@@ -210,7 +214,7 @@ def test_panel_says_how_long_the_queue_takes_and_marks_only_what_is_stuck(admin_
     queue(status=Status.SUCCEEDED, started_at=ago(seconds=70), finished_at=ago(seconds=20))
     moving = panel()
     assert "5 waiting</a><span>, about 4 minutes</span>" in moving
-    assert '<div><dt>Stuck</dt>' in moving, "what waits in a queue that moves is not stuck"
+    assert "<div><dt>Stuck</dt>" in moving, "what waits in a queue that moves is not stuck"
     Prediction.objects.exclude(pk=running.pk).update(finished_at=ago(minutes=5))
     Prediction.objects.filter(pk=running.pk).update(started_at=ago(minutes=2))
     assert '<div class="wrong"><dt>Stuck</dt>' in panel()
