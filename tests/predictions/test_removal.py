@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from emotionsite.accounts.models import User
 from predictions import removal, services
-from predictions.models import Photo, Prediction, Status
+from predictions.models import DemoImage, Photo, Prediction, Status
 from tests.support import records
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis_server")]
@@ -82,12 +82,23 @@ def test_old_photos_of_users_are_forgotten(
     old, recent, demo = (
         submit(user, make_image(size=(300 + n, 300))) for n, user in enumerate((owner, owner, None))
     )
+    DemoImage.objects.create(prediction=demo, slug="demo", title="A")
     for prediction, days_old in ((old, 31), (recent, 20), (demo, 400)):
         set_back(prediction, created_at=timedelta(days=days_old))
     settings.RETENTION_DAYS = days
     removal.forget()
     assert Prediction.objects.filter(pk=demo.pk).exists()
     assert (Prediction.objects.count(), len(stored_files())) == (kept, kept)
+
+
+def test_a_picture_that_never_came_into_the_gallery_goes_after_an_hour(
+    make_image, submit, stored_files
+):
+    left, young = (submit(None, make_image(size=(300 + n, 300))) for n in range(2))
+    set_back(left, created_at=timedelta(hours=2))
+    removal.forget()
+    assert list(Prediction.objects.all()) == [young]
+    assert stored_files() == [young.photo.upload.name]
 
 
 @pytest.mark.parametrize(("site", "kept"), [(0, 1), (10, 0)])
