@@ -9,7 +9,7 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.files.storage import default_storage
 
 from mlcore.errors import MLCoreError
-from mlcore.model_info import read_model_info
+from mlcore.model_info import verify_model_file
 
 
 @register
@@ -20,7 +20,7 @@ def model_is_readable(app_configs, **kwargs) -> list[CheckMessage]:
         message = f"There is no network in {settings.MODEL_PATH}: no photo can be analysed."
         return [Warning(message, hint=hint, id="emotionsite.W001")]
     try:
-        read_model_info(settings.MODEL_PATH)
+        verify_model_file(settings.MODEL_PATH)
     except MLCoreError as error:
         return [Warning(f"The network cannot be used: {error}.", hint=hint, id="emotionsite.W002")]
     return []

@@ -35,6 +35,8 @@ from emotionsite.processes import (
     launch_redis,
     start_redis,
 )
+from mlcore.errors import MLCoreError
+from mlcore.model_info import verify_model_file
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 CELERY = ["-m", "celery", "--quiet", "-A", "emotionsite"]
@@ -175,6 +177,10 @@ def run(processes: Processes) -> None:
 
     if not Path(settings.MODEL_PATH).is_file():
         sys.exit(f"There is no network in {settings.MODEL_PATH}: no photo could be analysed.")
+    try:
+        verify_model_file(settings.MODEL_PATH)
+    except MLCoreError as error:
+        sys.exit(f"The network cannot be used: {error}.")
     call_command("migrate", verbosity=0)
     call_command("collectstatic", verbosity=0, interactive=False)
     make_first_admin()
