@@ -140,8 +140,9 @@ def nobody_else_works(_worker: Worker) -> None:
 def worker(transactional_db, redis_server: RedisServer, _worker: Worker) -> Iterator[Worker]:
     """Real workers for photos and maintenance, and beat, on the test database.
 
-    They may be stopped and started, and are the same processes for all tests. After each test the queues are emptied and they
-    finish what they are at, so that nothing reaches into the next test's database.
+    They may be stopped and started, and are the same processes for all tests. After each test the
+    queues are emptied and they finish what they are at, so that nothing reaches into the next
+    test's database.
     """
     _worker.start()
     yield _worker
