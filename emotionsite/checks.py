@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.files.storage import default_storage
 
+from emotionsite.relocation import misplaced_database
 from mlcore.errors import MLCoreError
 from mlcore.model_info import verify_model_file
 
@@ -59,6 +60,18 @@ def broker_url_is_understood(app_configs, **kwargs) -> list[CheckMessage]:
             id="emotionsite.E002",
         )
     ]
+
+
+@register
+def database_is_in_its_place(app_configs, **kwargs) -> list[CheckMessage]:
+    """Look for the file in which an earlier version kept its data by mistake."""
+    earlier = misplaced_database()
+    if earlier is None:
+        return []
+    file = settings.DATABASES["default"]["NAME"]
+    message = f"An earlier version kept the database in {earlier}; now it is {file}."
+    hint = "`make run` copies it where there is none yet. Delete the earlier file afterwards."
+    return [Warning(message, hint=hint, id="emotionsite.W004")]
 
 
 @register(deploy=True)

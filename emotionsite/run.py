@@ -35,6 +35,7 @@ from emotionsite.processes import (
     launch_redis,
     start_redis,
 )
+from emotionsite.relocation import recover_database
 from mlcore.errors import MLCoreError
 from mlcore.model_info import verify_model_file
 
@@ -181,6 +182,8 @@ def run(processes: Processes) -> None:
         verify_model_file(settings.MODEL_PATH)
     except MLCoreError as error:
         sys.exit(f"The network cannot be used: {error}.")
+    if found := recover_database():
+        show(*found)
     call_command("migrate", verbosity=0)
     call_command("collectstatic", verbosity=0, interactive=False)
     make_first_admin()
