@@ -26,11 +26,18 @@ class MonotonicScheduler(Scheduler):
     queue that nobody reads.
     """
 
-    def __init__(self, app, *args, clock: Callable[[], float] = time.monotonic, **options) -> None:
+    def __init__(
+        self,
+        app,
+        *args,
+        clock: Callable[[], float] = time.monotonic,
+        pulse: Pulse | None = None,
+        **options,
+    ) -> None:
         self._clock = clock
         self._due: dict[str, float] = {}
         self._failing = False
-        self._pulse = Pulse("beat", clock)
+        self._pulse = pulse or Pulse("beat", clock)
         super().__init__(app, *args, **options)
 
     def setup_schedule(self) -> None:

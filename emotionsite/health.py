@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from pathlib import Path
 
 import redis
+import structlog
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
@@ -18,6 +19,8 @@ from django.views.decorators.cache import never_cache
 
 from emotionsite import heartbeats
 from mlcore.model_info import verify_model_file
+
+log = structlog.get_logger(__name__)
 
 CACHE_TTL = 2.0
 """Seconds for which a check that writes is not repeated, so that probes cost little."""
@@ -121,19 +124,43 @@ def healthz(request: HttpRequest) -> HttpResponse:
     return HttpResponse("ok", content_type="text/plain")
 
 
+class _Readiness:
+    """Runs all checks, and logs what fails once instead of with every probe."""
+
+    def __init__(self) -> None:
+        self._logged: dict[str, str] = {}
+
+    def __call__(self) -> tuple[bool, dict[str, str]]:
+        """Return whether the site is ready, and the answer to each check by its name."""
+        answers, errors = {}, {}
+        for name, check in CHECKS.items():
+            try:
+                check()
+                answers[name] = "ok"
+            except Exception as error:  # Whatever is broken, the answer is the same: not ready.
+                answers[name] = "unavailable"
+                errors[name] = f"{type(error).__name__}: {error}"
+        try:
+            answers |= heartbeats.statuses()
+        except Exception:
+            answers |= dict.fromkeys(heartbeats.NAMES, "unavailable")
+        failing = {name: answer for name, answer in answers.items() if answer != "ok"}
+        if failing != self._logged:
+            if failing:
+                log.error("not ready", **failing | errors)
+            else:
+                log.info("ready again")
+            self._logged = failing
+        return not failing, answers
+
+
+_readiness = _Readiness()
+
+
 @never_cache
 def readyz(request: HttpRequest) -> JsonResponse:
     """Answer 200, or 503 with the names of what is missing; no detail leaves the machine."""
-    answers = {}
-    for name, check in CHECKS.items():
-        try:
-            check()
-            answers[name] = "ok"
-        except Exception:  # Whatever is broken, the answer is the same: not ready.
-            answers[name] = "unavailable"
-    try:
-        answers |= heartbeats.statuses()
-    except Exception:
-        answers |= dict.fromkeys(heartbeats.NAMES, "unavailable")
-    ready = all(answer == "ok" for answer in answers.values())
-    return JsonResponse(answers, status=200 if ready else 503)
+    ready, answers = _readiness()
+    response = JsonResponse(answers, status=200 if ready else 503)
+    response._has_been_logged = True  # Django would log each 503 of each probe as an error.
+    return response
