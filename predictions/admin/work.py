@@ -31,7 +31,12 @@ WORKER_SECONDS = 1.0
 """How long workers are listened for. All who are there answer within, and it always takes as long,
 because nobody knows how many there are."""
 
-CARRIED = {"celery": _("photos"), "explanations": _("drawings"), "deliveries": _("webhooks")}
+CARRIED = {
+    "celery": _("photos"),
+    "explanations": _("drawings"),
+    "deliveries": _("webhooks"),
+    "maintenance": _("maintenance"),
+}
 
 
 @dataclass
