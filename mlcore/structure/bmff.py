@@ -22,6 +22,9 @@ MAX_EXTENTS = 50_000
 MAX_REREAD = 2
 """How often extents may name as many bytes as the file has."""
 
+MAX_COPIED_BYTES = 256 << 20
+"""Notes and colour profiles that several pictures share, copied for each of them."""
+
 MAX_DERIVED = 50_000
 """Pictures decoded for one: overlays of overlays multiply. A grid has up to 65,536 tiles, of which
 an item can name no more than its references allow."""
@@ -41,6 +44,7 @@ def check_bmff(view: memoryview, max_pixels: int) -> None:
     walk = _Walk(view)
     walk.boxes(0, len(view), b"")
     walk.check_derived()
+    walk.check_copies()
     walk.check_exif()
 
 
@@ -50,10 +54,13 @@ class _Walk:
     def __init__(self, view: memoryview) -> None:
         self.view = view
         self.boxes_left = MAX_BOXES
-        self.items = self.properties = self.associations = self.references = self.extents = 0
+        self.items = self.located = 0
+        self.properties = self.associations = self.references = self.extents = 0
         self.bytes_left = MAX_REREAD * len(view) + (1 << 20)
+        self.profile_bytes = 0
         self.exif_items: set[int] = set()
-        self.exif_extents: list[tuple[int, int, int]] = []
+        self.pieces: dict[int, list[tuple[int, int]]] = {}
+        self.described: dict[int, int] = {}
         self.parts: dict[int, list[int]] = {}
 
     def boxes(self, pos: int, end: int, parent: bytes, depth: int = 0) -> None:
@@ -125,6 +132,7 @@ class _Walk:
     def property(self, name: bytes, start: int, end: int) -> None:
         self.properties = self.counted(self.properties + 1, "item properties")
         if name == b"colr" and self.view[start : start + 4] in (b"prof", b"rICC"):
+            self.profile_bytes = max(self.profile_bytes, end - start)
             check_icc(self.view[start + 4 : end])
 
     def reference(self, name: bytes, start: int, end: int, wide: bool) -> None:
@@ -132,7 +140,9 @@ class _Walk:
         source, count = struct.unpack_from(f">{code}H", self.view[start:end])
         count = min(count, (end - start - size - 2) // size)
         self.references = self.counted(self.references + count, "references")
-        if name == b"dimg":
+        if name == b"cdsc":
+            self.described[source] = self.described.get(source, 0) + count
+        elif name == b"dimg":
             form = f">{count}{code}"
             targets = struct.unpack_from(form, self.view[start:end], size + 2)
             self.parts.setdefault(source, []).extend(targets)
@@ -149,6 +159,7 @@ class _Walk:
         for _ in range(items):
             if pos >= len(box):
                 return
+            self.located = self.counted(self.located + 1, "items")
             number = int.from_bytes(box[pos : pos + (4 if wide else 2)], "big")
             pos += 4 if wide else 2
             method = 0
@@ -179,7 +190,7 @@ class _Walk:
         self.bytes_left -= length
         if self.bytes_left < 0:
             raise too_complex("items that name the same bytes again and again")
-        self.exif_extents.append((number, offset, length))
+        self.pieces.setdefault(number, []).append((offset, length))
 
     def check_derived(self) -> None:
         """Refuse pictures that are composed of too many others, counted with all repetitions."""
@@ -200,12 +211,18 @@ class _Walk:
         for item in list(self.parts):
             pictures(item)
 
+    def check_copies(self) -> None:
+        """Refuse notes and profiles that become gigabytes once each picture has its own copy."""
+        tiles = {part for parts in self.parts.values() for part in parts}
+        copied = self.profile_bytes * max(0, self.items - len(tiles))
+        for number, pictures in self.described.items():
+            copied += pictures * sum(length for _, length in self.pieces.get(number, ()))
+        if copied > MAX_COPIED_BYTES:
+            raise too_complex("too much data about too many pictures")
+
     def check_exif(self) -> None:
-        blocks: dict[int, list[memoryview]] = {}
-        for number, offset, length in self.exif_extents:
-            if number in self.exif_items:
-                blocks.setdefault(number, []).append(self.view[offset : offset + length])
-        for parts in blocks.values():
+        for number in self.exif_items:
+            parts = [self.view[at : at + length] for at, length in self.pieces.get(number, ())]
             block = parts[0] if len(parts) == 1 else memoryview(b"".join(parts))
             if len(block) > 4:
                 skipped = 4 + int.from_bytes(block[:4], "big")

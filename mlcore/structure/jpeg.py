@@ -30,9 +30,15 @@ MAX_SCANS = 10_000
 MAX_SCAN_MARKERS = 50_000
 """Markers behind the first scan: each scan may bring tables of its own."""
 
-MAX_PASSES = 200
-"""How often scans may pass over as many samples as the largest picture has pixels. A progressive
-picture of three components takes about 15 passes, and 100 scans of it about 150."""
+MAX_FRAME_BYTES = 64 * 1024
+"""Frame headers, whose components are kept one by one; a picture has one header of 20 bytes."""
+
+MAX_SCAN_WORK = 3_000
+"""Steps of all scans together for each pixel of the largest picture. A scan takes SCAN_STEPS, and
+one more for each coefficient that it refines: 100 scans of three components take about 2,000."""
+
+SCAN_STEPS = 8
+"""What it takes to pass a sample's block, measured in coefficients looked at."""
 
 ARITHMETIC_WEIGHT = 8
 """Arithmetic decoding takes about eight times as long, even where the data have ended."""
@@ -57,12 +63,18 @@ class _Frame:
     factors: dict[int, int] = field(default_factory=dict)
     densest: int = 1
 
-    def samples(self, scan: memoryview) -> int:
-        """Return about how many samples a scan passes over; ``scan`` is its header."""
+    def work(self, scan: memoryview) -> int:
+        """Return about how many steps a scan takes; ``scan`` is its header."""
+        if not len(scan):
+            return 0
         components = scan[1 : 1 + 2 * scan[0] : 2]
         factors = sum(self.factors.get(component, self.densest) for component in components)
+        steps = SCAN_STEPS
+        first, last, bits = (*scan[1 + 2 * scan[0] :][:3], 0, 0, 0)[:3]
+        if bits >> 4:
+            steps += max(0, last - first + 1)
         samples = self.width * self.height * factors // self.densest
-        return samples * ARITHMETIC_WEIGHT if self.arithmetic else samples
+        return steps * samples * (ARITHMETIC_WEIGHT if self.arithmetic else 1)
 
 
 def check_jpeg(view: memoryview, max_pixels: int) -> None:
@@ -81,7 +93,7 @@ class _Head:
         self.frame = _Frame()
         self.exif: list[memoryview] = []
         self.icc: list[memoryview] = []
-        self.quantization_bytes = self.resources = 0
+        self.quantization_bytes = self.frame_bytes = self.resources = 0
 
     def walk(self) -> tuple[int, memoryview] | None:
         """Return the offset behind the first scan's header and the header, if there is one."""
@@ -116,6 +128,9 @@ class _Head:
 
     def segment(self, marker: int, body: memoryview) -> None:
         if marker in _FRAMES:
+            self.frame_bytes += len(body)
+            if self.frame_bytes > MAX_FRAME_BYTES:
+                raise too_complex("too many frame headers")
             self.frame = _read_frame(marker, body) or self.frame
             self.check_icc()
         elif marker == _DQT:
@@ -174,7 +189,7 @@ def _read_frame(marker: int, body: memoryview) -> _Frame | None:
 def _check_scans(
     view: memoryview, pos: int, scan: memoryview, frame: _Frame, max_pixels: int
 ) -> None:
-    samples, scans, markers = frame.samples(scan), 1, 0
+    work, scans, markers = frame.work(scan), 1, 0
     while match := _MARKER_IN_SCAN.search(view, pos):
         marker, pos = match[0][1], match.end()
         if marker == _EOI:
@@ -186,8 +201,8 @@ def _check_scans(
             continue
         (length,) = struct.unpack_from(">H", view, pos)
         if marker == _SOS:
-            samples += frame.samples(view[pos + 2 : pos + length])
+            work += frame.work(view[pos + 2 : pos + length])
             scans += 1
-            if scans > MAX_SCANS or samples > MAX_PASSES * max_pixels:
+            if scans > MAX_SCANS or work > MAX_SCAN_WORK * max_pixels:
                 raise too_complex("too many scans")
         pos += max(2, length)
