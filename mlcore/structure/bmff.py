@@ -59,7 +59,8 @@ class _Walk:
         self.bytes_left = MAX_REREAD * len(view) + (1 << 20)
         self.profile_bytes = 0
         self.exif_items: set[int] = set()
-        self.pieces: dict[int, list[tuple[int, int]]] = {}
+        self.idat = 0
+        self.pieces: dict[int, list[tuple[int, int, int]]] = {}
         self.described: dict[int, int] = {}
         self.parts: dict[int, list[int]] = {}
 
@@ -104,6 +105,8 @@ class _Walk:
             self.item(start, end)
         elif name == b"iloc":
             self.locations(start, end)
+        elif name == b"idat":
+            self.idat = start
         elif name == b"ipma":
             (entries,) = struct.unpack_from(">I", self.view, start + 4)
             entries = self.associations + min(entries, end - start)
@@ -185,12 +188,20 @@ class _Walk:
                 self.extent(number, method, offset, length)
 
     def extent(self, number: int, method: int, offset: int, length: int) -> None:
-        if method or offset + length > len(self.view):
+        if offset + length > len(self.view):
             return
         self.bytes_left -= length
         if self.bytes_left < 0:
             raise too_complex("items that name the same bytes again and again")
-        self.pieces.setdefault(number, []).append((offset, length))
+        self.pieces.setdefault(number, []).append((method, offset, length))
+
+    def bytes_of(self, number: int) -> memoryview:
+        """Return an item's bytes; its extents count from the file's start or that of ``idat``."""
+        parts = []
+        for method, offset, length in self.pieces.get(number, ()):
+            start = offset + (self.idat if method == 1 else 0)
+            parts.append(self.view[start : start + length])
+        return parts[0] if len(parts) == 1 else memoryview(b"".join(parts))
 
     def check_derived(self) -> None:
         """Refuse pictures that are composed of too many others, counted with all repetitions."""
@@ -216,14 +227,13 @@ class _Walk:
         tiles = {part for parts in self.parts.values() for part in parts}
         copied = self.profile_bytes * max(0, self.items - len(tiles))
         for number, pictures in self.described.items():
-            copied += pictures * sum(length for _, length in self.pieces.get(number, ()))
+            copied += pictures * sum(length for *_, length in self.pieces.get(number, ()))
         if copied > MAX_COPIED_BYTES:
             raise too_complex("too much data about too many pictures")
 
     def check_exif(self) -> None:
         for number in self.exif_items:
-            parts = [self.view[at : at + length] for at, length in self.pieces.get(number, ())]
-            block = parts[0] if len(parts) == 1 else memoryview(b"".join(parts))
+            block = self.bytes_of(number)
             if len(block) > 4:
                 skipped = 4 + int.from_bytes(block[:4], "big")
                 check_exif(block[skipped:])

@@ -39,7 +39,7 @@ _RAW_EXIF = b"Raw profile type exif"
 
 def check_png(view: memoryview, max_pixels: int) -> None:
     chunks = side_chunks = 0
-    size = 0, 0
+    size, animated = (0, 0), False
     text, profiles = _Text(), 0
     pos = 8
     while pos + 8 <= len(view):
@@ -48,6 +48,9 @@ def check_png(view: memoryview, max_pixels: int) -> None:
         if chunks > MAX_CHUNKS:
             raise too_complex("too many chunks")
         if name in _PIXELS:
+            # The canvas of an animation is made before anybody can ask for the size.
+            if animated:
+                check_pixels(*size, max_pixels)
             pos += 12 + length
             continue
         if name == b"IEND" or not _NAME.match(name) or pos + 8 + length > len(view):
@@ -62,8 +65,7 @@ def check_png(view: memoryview, max_pixels: int) -> None:
         if name == b"IHDR" and length >= 8:
             size = struct.unpack_from(">II", body)
         elif name == b"acTL":
-            # The canvas of an animation is made before anybody can ask for the size.
-            check_pixels(*size, max_pixels)
+            animated = True
         elif name in _TEXTS:
             text.check(name, body)
         elif name in (b"iCCP", b"eXIf"):

@@ -395,11 +395,12 @@ def heif_items(numbers: Iterable[int], kind: bytes = b"av01") -> bytes:
     return box(b"iinf", struct.pack(">I", len(entries)), *entries, version=1)
 
 
-def heif_locations(extents: dict[int, list[tuple[int, int]]]) -> bytes:
-    """Return the table of the items' extents: item -> offsets and lengths in the file."""
+def heif_locations(extents: dict[int, list[tuple[int, int]]], method: int = 0) -> bytes:
+    """Return the table of the items' extents: item -> offsets and lengths, in the file, or with
+    ``method`` 1 in its ``idat`` box."""
     body = struct.pack(">BBI", 0x44, 0x00, len(extents))
     for number, pieces in extents.items():
-        body += struct.pack(">IHHH", number, 0, 0, len(pieces))
+        body += struct.pack(">IHHH", number, method, 0, len(pieces))
         body += b"".join(struct.pack(">II", *piece) for piece in pieces)
     return box(b"iloc", body, version=2)
 
@@ -507,6 +508,13 @@ def heif_with_exif(exif: bytes, brand: bytes = b"heic") -> bytes:
         return heif_of(heif_items([1], b"Exif"), locations, brand=brand)
 
     return build(len(build(0)) + 8) + box(b"mdat", block)
+
+
+def heif_with_exif_inside(exif: bytes) -> bytes:
+    """Return a HEIC with an EXIF block in the box of its tables."""
+    block = bytes(4) + exif.removeprefix(b"Exif\0\0")
+    locations = heif_locations({1: [(0, len(block))]}, method=1)
+    return heif_of(heif_items([1], b"Exif"), locations, box(b"idat", block), brand=b"heic")
 
 
 # BMP and colour profiles
