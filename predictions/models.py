@@ -486,3 +486,14 @@ class SeededDemoImage(models.Model):
 
     def __str__(self) -> str:
         return self.slug
+
+
+class Heartbeat(models.Model):
+    """Counts up for as long as a process of this name works; see emotionsite.heartbeats."""
+
+    name = models.CharField(max_length=40, unique=True)
+    counter = models.PositiveBigIntegerField(default=0)
+    beaten_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return self.name

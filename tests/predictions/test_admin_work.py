@@ -163,7 +163,7 @@ def test_panel_counts_what_waits_failed_and_is_stored(admin_client, owner, queue
     assert seen["size"] > answered.photo.stored_bytes > 0
     assert seen["free"] > 0
     queues = {queue.name: queue for queue in seen["queues"]}
-    assert set(queues) == {"celery", "deliveries", "explanations"}
+    assert set(queues) == {"celery", "deliveries", "explanations", "maintenance"}
     assert queues["celery"].tasks >= 6
     assert queues["celery"].workers == [], "no worker runs here"
     page = response.content.decode()
