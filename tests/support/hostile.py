@@ -207,6 +207,13 @@ def jpeg_of_mpf(tags: int = 4_000, size: int = 60_000) -> bytes:
     return jpeg_with(jpeg_segment(0xE2, b"MPF\0" + index))
 
 
+def jpeg_of_indexes(indexes: int = 300) -> bytes:
+    """Return a JPEG with hundreds of indexes of further pictures, each of thousands of tags."""
+    pointers = [(tag, LONG, 1, 8) for tag in (0x8769, 0x8825, 0xA005)]
+    index = tiff([*([(100, SHORT, 1, 7)] * 4_000), *pointers])
+    return jpeg_with(jpeg_segment(0xE2, b"MPF\0" + index) * indexes)
+
+
 def jpeg_of_scans(scans: int = 4_000, size: tuple[int, int] = (8_000, 8_000)) -> bytes:
     """Return a progressive grey JPEG with many scans that hold no data."""
     width, height = size
@@ -508,6 +515,15 @@ def heif_with_exif(exif: bytes, brand: bytes = b"heic") -> bytes:
         return heif_of(heif_items([1], b"Exif"), locations, brand=brand)
 
     return build(len(build(0)) + 8) + box(b"mdat", block)
+
+
+def heif_of_exif_items(items: int = 5_000) -> bytes:
+    """Return a HEIC with thousands of notes that share one block of thousands of tags."""
+    block = bytes(4) + tiff([(100, SHORT, 1, 7)] * 4_000)
+    located = {n: [(0, len(block) - n % 7)] for n in range(1, items + 1)}
+    locations = heif_locations(located, method=1)
+    notes = heif_items(located, b"Exif")
+    return heif_of(notes, locations, box(b"idat", block), brand=b"heic", rest=bytes(19_000_000))
 
 
 def heif_with_exif_inside(exif: bytes) -> bytes:
