@@ -11,11 +11,15 @@ import sys
 from mlcore.structure.icc import check_icc
 from mlcore.structure.refusal import leaves_damage, too_complex
 
-MAX_ENTRIES = 4_096
+MAX_TAGS = 4_096
 """Tags of one directory, each read several times; libtiff refuses more too, cameras write 100."""
 
-MAX_ENTRIES_IN_ALL = 200_000
-"""Tags of all EXIF blocks and indexes in one file: a series of 100 pictures has some 20,000."""
+MAX_ENTRIES = 70_000
+"""The same with those of unknown types, which are skipped: a damaged offset makes a directory of
+whatever is there."""
+
+MAX_ENTRIES_IN_ALL = 400_000
+"""Entries of all directories in one file: a series of 100 pictures has some 20,000."""
 
 MAX_BYTES_NAMED_TWICE = 1 << 20
 """Values may share their bytes, as equal resolutions do. In all, they may name as many bytes as
@@ -54,7 +58,7 @@ _DECODED = {
 
 
 class TagBudget:
-    """How many tags the blocks of one file may still have."""
+    """How many entries the directories of one file may still have."""
 
     def __init__(self) -> None:
         self.left = MAX_ENTRIES_IN_ALL
@@ -142,10 +146,15 @@ class _Walk:
         if count > MAX_ENTRIES:
             raise too_complex("a directory with too many tags")
         self.budget.spend(count)
-        entries = {}
+        entries, tags = {}, 0
         for start in range(offset + head, offset + head + count * length, length):
             tag, kind, values = struct.unpack_from(self.order + entry, self.view, start)
             size = values * (_SIZES.get(kind) or _SIZES_IN_LIBTIFF_ONLY.get(kind, 0))
+            if not size:
+                continue
+            tags += 1
+            if tags > MAX_TAGS:
+                raise too_complex("a directory with too many tags")
             where = start + length - inline
             if size > inline:
                 where = self.number("Q" if self.big else "I", where)
@@ -154,12 +163,11 @@ class _Walk:
                 self.bytes_left -= size
                 if self.bytes_left < 0:
                     raise too_complex("tags that name the same bytes again and again")
-            if size and kind not in _BYTES and (decoded is None or tag in decoded):
+            if kind not in _BYTES and (decoded is None or tag in decoded):
                 self.numbers_left -= values * (_RATIONAL_WEIGHT if kind in _RATIONALS else 1)
                 if self.numbers_left < 0:
                     raise too_complex("tags with too many values")
-            if size:
-                entries[tag] = kind, values, where
+            entries[tag] = kind, values, where
         return entries
 
     def number(self, code: str, offset: int) -> int:
