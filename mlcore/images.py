@@ -11,13 +11,8 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from mlcore.errors import UnreadableImage
-
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
-"""Formats that cameras, phones and web pages make, besides HEIF. Pillow's other decoders stay
-shut."""
-
-MAX_SIDE = 2048
-MAX_PIXELS = 64_000_000
+from mlcore.formats import FORMATS, MAX_PIXELS, MAX_SIDE
+from mlcore.webp import is_webp, read_webp_header
 
 # The value of EXIF's orientation tag -> what brings the picture upright.
 _UPRIGHT = {
@@ -38,11 +33,13 @@ Source = str | os.PathLike[str] | bytes | BinaryIO | Image.Image
 @dataclass(frozen=True)
 class Photo:
     """An upright picture: ``image`` in mode RGB, perhaps reduced in size, never enlarged;
-    ``width`` and ``height`` are the pixels of the upright original."""
+    ``width`` and ``height`` are the pixels of the upright original, and ``decode_seconds`` is what
+    reading it took, where somebody measured that."""
 
     image: Image.Image
     width: int
     height: int
+    decode_seconds: float = 0.0
 
 
 def load_photo(source: Source, max_side: int = MAX_SIDE, max_pixels: int = MAX_PIXELS) -> Photo:
@@ -75,10 +72,22 @@ def _guard(step, source, max_side: int, max_pixels: int) -> Photo:
         return step(source, max_side, max_pixels)
     except UnreadableImage:
         raise
+    except MemoryError as error:
+        raise _too_complex() from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_many_pixels(max_pixels) from error
     except Exception as error:
+        if any(words in str(error).lower() for words in _OUT_OF_MEMORY):
+            raise _too_complex() from error
         raise UnreadableImage(f"the picture is damaged or incomplete: {error}") from error
+
+
+# What libraries say that return no MemoryError where memory runs out.
+_OUT_OF_MEMORY = ("out of memory", "memory allocation", "cannot allocate")
+
+
+def _too_complex() -> UnreadableImage:
+    return UnreadableImage("reading the picture takes too much memory", "too_complex")
 
 
 def _too_many_pixels(max_pixels: int) -> UnreadableImage:
@@ -87,43 +96,101 @@ def _too_many_pixels(max_pixels: int) -> UnreadableImage:
     )
 
 
-def _decode(file: BinaryIO, max_side: int, max_pixels: int) -> Photo:
+def read_header(source: bytes, max_pixels: int = MAX_PIXELS) -> tuple[str, int, int]:
+    """Return format (one of FORMATS), width and height of the upright picture; decode nothing.
+
+    Raises UnreadableImage as ``load_photo`` does.
+    """
+    return _guard(_read_header, io.BytesIO(source), 0, max_pixels)
+
+
+def _read_header(file: BinaryIO, _max_side: int, max_pixels: int) -> tuple[str, int, int]:
+    if is_webp(start := _start(file)):
+        width, height, exif = read_webp_header(file.read())
+        _check_size((width, height), max_pixels)
+        name, orientation = "WEBP", exif.get(_ORIENTATION_TAG, 1)
+    else:
+        try:
+            with _opened(file, start, max_pixels) as image:
+                name, (width, height) = image.format, image.size
+                orientation = _stated_orientation(image)
+        except _DamagedHeader as error:
+            # From its header alone it cannot be told from a file of another kind.
+            raise _unsupported_format() from error
+    is_on_its_side = _UPRIGHT.get(orientation) in _SWAPS_SIDES
+    return name, *((height, width) if is_on_its_side else (width, height))
+
+
+class _DamagedHeader(UnreadableImage):
+    """The first bytes are those of a known format, and no decoder knows what follows."""
+
+
+def _unsupported_format() -> UnreadableImage:
+    message = f"the file is no picture in a known format ({', '.join(FORMATS)})"
+    return UnreadableImage(message, "unsupported_format")
+
+
+def _start(file: BinaryIO) -> bytes:
     start = file.read(32)
     file.seek(0)
     if not start:
         raise UnreadableImage("the file is empty", "empty_file")
-    formats = FORMATS
+    return start
+
+
+def _stated_orientation(image: Image.Image) -> int:
+    """Return the orientation that the header tells of pixels that are not decoded yet."""
+    if image.format == "TIFF":
+        return 1  # Pillow gives the size of the upright picture already.
+    if image.format == "PNG" and "exif" not in image.info:
+        return 1  # Pillow would decode all pixels to look for EXIF behind them.
+    return _orientation(image)
+
+
+def _opened(file: BinaryIO, start: bytes, max_pixels: int) -> Image.Image:
+    """Return a picture whose pixels are not decoded yet, and are no more than ``max_pixels``."""
+    if is_webp(start):
+        _check_size(read_webp_header(file.read())[:2], max_pixels)
+        file.seek(0)
+    formats = tuple(name for name in FORMATS if name != "HEIF")
     # Loading the HEIC decoder takes longer than reading most pictures, so it waits for one.
     if start[4:8] == b"ftyp":
         import pillow_heif
 
         pillow_heif.register_heif_opener()
-        formats += ("HEIF",)
+        formats = FORMATS
     try:
-        opened = Image.open(file, formats=formats)
+        image = Image.open(file, formats=formats)
     except UnidentifiedImageError as error:
         if any(Image.OPEN[name][1](start) for name in formats):
-            raise UnreadableImage("the picture's header is damaged") from error
-        names = ", ".join((*FORMATS, "HEIF"))
-        message = f"the file is no picture in a known format ({names})"
-        raise UnreadableImage(message, "unsupported_format") from error
-    with opened as image:
-        size = _checked_size(image, max_pixels)
+            raise _DamagedHeader("the picture's header is damaged") from error
+        raise _unsupported_format() from error
+    try:
+        _check_size(image.size, max_pixels)
+    except UnreadableImage:
+        image.close()
+        raise
+    return image
+
+
+def _decode(file: BinaryIO, max_side: int, max_pixels: int) -> Photo:
+    with _opened(file, _start(file), max_pixels) as image:
+        size = image.size
         image.draft(None, _fitted(size, max_side))
         return _upright(image, size, max_side)
 
 
 def _take(image: Image.Image, max_side: int, max_pixels: int) -> Photo:
-    return _upright(image, _checked_size(image, max_pixels), max_side)
+    _check_size(image.size, max_pixels)
+    return _upright(image, image.size, max_side)
 
 
-def _checked_size(image: Image.Image, max_pixels: int) -> tuple[int, int]:
-    width, height = image.size
+def _check_size(size: tuple[int, int], max_pixels: int) -> None:
+    width, height = size
     if not width or not height:
         raise UnreadableImage("the picture has no pixels")
     if width * height > max_pixels:
         raise _too_many_pixels(max_pixels)
-    return width, height
 
 
 def _fitted(size: tuple[int, int], max_side: int) -> tuple[int, int]:
