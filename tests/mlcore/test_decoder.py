@@ -20,6 +20,7 @@ from mlcore.decoder import Decoder, Header, client, shared_decoder
 from mlcore.errors import DecoderUnavailable, UnreadableImage
 from mlcore.formats import FORMATS
 from mlcore.images import load_photo
+from tests.support import hostile
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
