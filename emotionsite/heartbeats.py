@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
-from django.db import Error, connections
+from django.db import connections
 from django.db.models import F
 from django.utils import timezone
 
@@ -61,8 +61,8 @@ class Pulse:
             return False
         try:
             beat(self._name)
-        except Error as error:
-            log.warning("heartbeat not written", process=self._name, error=str(error))
+        except Exception as error:  # Whatever it is, the next beat may succeed.
+            log.warning("heartbeat not written", process=self._name, error=repr(error))
             return False
         return True
 
