@@ -41,6 +41,14 @@ CARRIED = {
 }
 
 
+PROCESSES = {"maintenance": _("Maintenance"), "beat": _("Schedule (beat)")}
+HEARTBEATS = {
+    "ok": _("working"),
+    "late": _("does not respond"),
+    "missing": _("has never run"),
+}
+
+
 @dataclass
 class Queue:
     """Tasks that wait in the broker, and the names of the workers that take them.
@@ -63,8 +71,8 @@ def figures() -> dict:
     return {
         **_records(),
         **_stored(),
-        "heartbeats": heartbeats.statuses(),
         "model": _model(),
+        "processes": _processes(),
         "queues": _queues(),
     }
 
@@ -111,6 +119,14 @@ def _model() -> dict | None:
         return None
     measured = model.metrics.get("PrivateTest") or {}
     return {"name": model.name, "version": model.version, "accuracy": measured.get("accuracy")}
+
+
+def _processes() -> list[tuple[str, str, bool]]:
+    """Return name, state in words, and whether that is as it should be, of what beats."""
+    return [
+        (PROCESSES[name], HEARTBEATS[status], status == "ok")
+        for name, status in heartbeats.statuses().items()
+    ]
 
 
 def _queues() -> list[Queue] | None:
