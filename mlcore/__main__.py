@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlcore.errors import MLCoreError, UnreadableImage
+from mlcore.errors import DecoderUnavailable, MLCoreError, UnreadableImage
 from mlcore.labels import EMOJI
 
 if TYPE_CHECKING:
@@ -69,8 +69,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run(options: argparse.Namespace) -> int:
+    from mlcore.decoder import shared_decoder
+
+    # It loads its decoders while the network is loaded here.
+    shared_decoder().start()
     from mlcore.analysis import EmotionAnalyser
-    from mlcore.images import load_photo
 
     try:
         analyser = EmotionAnalyser(options.model)
@@ -79,10 +82,11 @@ def run(options: argparse.Namespace) -> int:
     status = 0
     for path in options.photos:
         try:
-            analysis = analyser.analyse(path, options.faces_are_cropped)
+            photo = shared_decoder().decode(path)
+            analysis = analyser.analyse(photo, options.faces_are_cropped)
             if options.annotate:
-                write_annotated(load_photo(path), analysis, options.annotate)
-        except UnreadableImage as error:
+                write_annotated(photo, analysis, options.annotate)
+        except (UnreadableImage, DecoderUnavailable) as error:
             status = complain(f"{path}: {error} [{error.code}]")
             continue
         except (OSError, ValueError) as error:

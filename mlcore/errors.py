@@ -11,7 +11,8 @@ class UnreadableImage(MLCoreError):
     """The photo cannot be read.
 
     ``code`` is ``unreadable_image``, or where that is what happened ``empty_file``,
-    ``unsupported_format`` or ``too_many_pixels``.
+    ``unsupported_format``, ``too_many_pixels``, ``too_complex`` (it takes too much memory) or
+    ``timed_out`` (too much time).
     """
 
     code = "unreadable_image"
@@ -31,3 +32,9 @@ class ModelMismatch(MLCoreError):
     """The model file is not the network that this version of the package expects."""
 
     code = "model_mismatch"
+
+
+class DecoderUnavailable(MLCoreError):
+    """No picture can be read at the moment, through no fault of its own."""
+
+    code = "decoder_unavailable"

@@ -11,13 +11,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from mlcore.errors import UnreadableImage
-
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
-"""Formats that cameras, phones and web pages make, besides HEIF. Pillow's other decoders stay
-shut."""
-
-MAX_SIDE = 2048
-MAX_PIXELS = 64_000_000
+from mlcore.formats import FORMATS, MAX_PIXELS, MAX_SIDE
 
 # The value of EXIF's orientation tag -> what brings the picture upright.
 _UPRIGHT = {
@@ -38,11 +32,13 @@ Source = str | os.PathLike[str] | bytes | BinaryIO | Image.Image
 @dataclass(frozen=True)
 class Photo:
     """An upright picture: ``image`` in mode RGB, perhaps reduced in size, never enlarged;
-    ``width`` and ``height`` are the pixels of the upright original."""
+    ``width`` and ``height`` are the pixels of the upright original, and ``decode_seconds`` is what
+    reading it took, where somebody measured that."""
 
     image: Image.Image
     width: int
     height: int
+    decode_seconds: float = 0.0
 
 
 def load_photo(source: Source, max_side: int = MAX_SIDE, max_pixels: int = MAX_PIXELS) -> Photo:
@@ -75,10 +71,22 @@ def _guard(step, source, max_side: int, max_pixels: int) -> Photo:
         return step(source, max_side, max_pixels)
     except UnreadableImage:
         raise
+    except MemoryError as error:
+        raise _too_complex() from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_many_pixels(max_pixels) from error
     except Exception as error:
+        if any(words in str(error).lower() for words in _OUT_OF_MEMORY):
+            raise _too_complex() from error
         raise UnreadableImage(f"the picture is damaged or incomplete: {error}") from error
+
+
+# What libraries say that return no MemoryError where memory runs out.
+_OUT_OF_MEMORY = ("memory", "could not create decoder object")
+
+
+def _too_complex() -> UnreadableImage:
+    return UnreadableImage("reading the picture takes too much memory", "too_complex")
 
 
 def _too_many_pixels(max_pixels: int) -> UnreadableImage:
@@ -87,27 +95,53 @@ def _too_many_pixels(max_pixels: int) -> UnreadableImage:
     )
 
 
-def _decode(file: BinaryIO, max_side: int, max_pixels: int) -> Photo:
+def read_header(source: bytes, max_pixels: int = MAX_PIXELS) -> tuple[str, int, int]:
+    """Return format (one of FORMATS), width and height of the upright picture; decode nothing.
+
+    Raises UnreadableImage as ``load_photo`` does.
+    """
+    return _guard(_read_header, io.BytesIO(source), 0, max_pixels)
+
+
+def _read_header(file: BinaryIO, _max_side: int, max_pixels: int) -> tuple[str, int, int]:
+    with _opened(file) as image:
+        width, height = _checked_size(image, max_pixels)
+        is_on_its_side = _UPRIGHT.get(_stated_orientation(image)) in _SWAPS_SIDES
+        return image.format, *((height, width) if is_on_its_side else (width, height))
+
+
+def _stated_orientation(image: Image.Image) -> int:
+    """Return the orientation that the header tells of pixels that are not decoded yet."""
+    if image.format == "TIFF":
+        return 1  # Pillow gives the size of the upright picture already.
+    if image.format == "PNG" and "exif" not in image.info:
+        return 1  # Pillow would decode all pixels to look for EXIF behind them.
+    return _orientation(image)
+
+
+def _opened(file: BinaryIO) -> Image.Image:
     start = file.read(32)
     file.seek(0)
     if not start:
         raise UnreadableImage("the file is empty", "empty_file")
-    formats = FORMATS
+    formats = tuple(name for name in FORMATS if name != "HEIF")
     # Loading the HEIC decoder takes longer than reading most pictures, so it waits for one.
     if start[4:8] == b"ftyp":
         import pillow_heif
 
         pillow_heif.register_heif_opener()
-        formats += ("HEIF",)
+        formats = FORMATS
     try:
-        opened = Image.open(file, formats=formats)
+        return Image.open(file, formats=formats)
     except UnidentifiedImageError as error:
         if any(Image.OPEN[name][1](start) for name in formats):
             raise UnreadableImage("the picture's header is damaged") from error
-        names = ", ".join((*FORMATS, "HEIF"))
-        message = f"the file is no picture in a known format ({names})"
+        message = f"the file is no picture in a known format ({', '.join(FORMATS)})"
         raise UnreadableImage(message, "unsupported_format") from error
-    with opened as image:
+
+
+def _decode(file: BinaryIO, max_side: int, max_pixels: int) -> Photo:
+    with _opened(file) as image:
         size = _checked_size(image, max_pixels)
         image.draft(None, _fitted(size, max_side))
         return _upright(image, size, max_side)
