@@ -8,9 +8,22 @@ from django.utils.translation import gettext as _
 
 from predictions import services, uploads
 from predictions.models import Prediction
-from predictions.unavailable import DatabaseUnavailable, StorageUnavailable, unavailable
+from predictions.unavailable import (
+    DatabaseUnavailable,
+    PicturesUnavailable,
+    StorageUnavailable,
+    unavailable,
+)
 
-PASSING = {services.QueueFull.code, StorageUnavailable.code, DatabaseUnavailable.code}
+PASSING = {
+    error.code
+    for error in (
+        services.QueueFull,
+        StorageUnavailable,
+        DatabaseUnavailable,
+        PicturesUnavailable,
+    )
+}
 """Codes of what may be sent again soon."""
 
 log = structlog.get_logger(__name__)

@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from predictions.models import DemoImage, Prediction, Status
+from predictions.services import INTERNAL_ERRORS
 from predictions.uploads import explain
 
 EMOTIONS = {
@@ -64,6 +65,10 @@ REMEDIES = {
     "unsupported_format": gettext_lazy("Save the photo as JPEG or PNG and upload that."),
     "too_many_pixels": gettext_lazy("Make the photo smaller and upload it again."),
     "photo_missing": gettext_lazy("Upload the photo once more."),
+    "too_complex": gettext_lazy("Save or export the photo as JPEG and upload the new file."),
+    "timed_out": gettext_lazy(
+        "Analyse it again. If it takes too long again, save the photo as JPEG and upload that."
+    ),
     "model_unavailable": gettext_lazy("Nothing is wrong with your photo. Try again later."),
     "model_mismatch": gettext_lazy("Nothing is wrong with your photo. Try again later."),
 }
@@ -82,6 +87,8 @@ def remedy(prediction: Prediction) -> str:
 
 def failure(prediction: Prediction) -> str:
     """Return why an analysis failed, in the reader's language; the record has it in English."""
+    if prediction.error_code in INTERNAL_ERRORS and prediction.error_detail:
+        return _(prediction.error_detail)
     try:
         return explain(prediction.error_code)
     except KeyError:
