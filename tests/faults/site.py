@@ -59,7 +59,8 @@ class Site:
         self.disk = _mount(self.data_dir)
         self.database = database or SQLite(self.data_dir)
         self.model = folder / MODEL_PATH.name
-        shutil.copy(MODEL_PATH, self.model)
+        for file in MODEL_PATH.parent.glob(f"{MODEL_PATH.stem}.*"):
+            shutil.copy(file, folder)
         self.log = folder / "log"
         self._faults = folder / "faults"
         self._faults.mkdir()
