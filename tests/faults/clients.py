@@ -208,7 +208,9 @@ class Client:
 
     def explain_one(self) -> None:
         """Ask where the network looked on a face of one's own, and do not wait for it."""
-        own = [a for a in list(self._journal.accepted.values()) if a.owner == self.owner and a.faces]
+        own = [
+            a for a in list(self._journal.accepted.values()) if a.owner == self.owner and a.faces
+        ]
         if own:
             accepted = self.chance.choice(own[-10:])
             self._request(

@@ -253,7 +253,9 @@ class Site:
     def stored(self) -> set[str]:
         """Return the names of all stored files of photos."""
         media = self.data_dir / "media"
-        return {str(path.relative_to(media)) for path in media.glob("photos/**/*") if path.is_file()}
+        return {
+            str(path.relative_to(media)) for path in media.glob("photos/**/*") if path.is_file()
+        }
 
     def temporary(self) -> list[Path]:
         """Return what lies where uploads are received."""
