@@ -81,8 +81,10 @@ def show(name: str, seconds: list[float]) -> float:
     return median
 
 
-def number(site: Site, query: str) -> int:
-    return site.database.rows(f"SELECT COUNT(*) FROM {query}")[0][0]
+def number(site: Site, condition: str) -> int:
+    """Count the predictions that meet an SQL condition."""
+    query = f"SELECT COUNT(*) FROM predictions_prediction WHERE {condition}"  # noqa: S608
+    return site.database.rows(query)[0][0]
 
 
 def measure(site: Site, count: int) -> list[str]:
@@ -92,10 +94,10 @@ def measure(site: Site, count: int) -> list[str]:
     bob.send(wait=30)  # Every process is warm then.
     idle = show("single photo, idle site", waits(bob))
     site.shell(QUEUE.format(count=count))
-    before = number(site, "predictions_prediction WHERE turn IS NOT NULL")
+    before = number(site, "turn IS NOT NULL")
     started = time.monotonic()
     busy = show(f"single photo behind {before} of another user", waits(bob))
-    left = number(site, "predictions_prediction WHERE turn IS NOT NULL")
+    left = number(site, "turn IS NOT NULL")
     rate = (before - left) / (time.monotonic() - started)
     print(f"ratio {busy / idle:.2f}; meanwhile {rate:.1f} photos of the batch a second")
     too_slow = [] if busy <= MAX_RATIO * idle else ["single photos behind a batch"]
@@ -103,10 +105,10 @@ def measure(site: Site, count: int) -> list[str]:
         raise SystemExit("The batch was done too early: queue more.")
     site.shell(LOSE)
     site.shell(DELETE)
-    owned = f"predictions_prediction WHERE owner_id = {bob.owner}"
+    owned = f"owner_id = {bob.owner}"
     purge = wait_until(lambda: not number(site, owned), 300)
     print(f"deleted photos were gone after {purge:.0f} s, beside {left} that wait")
-    lost = "predictions_prediction WHERE lease = 'dead:1'"
+    lost = "lease = 'dead:1'"
     recovery = purge + wait_until(lambda: not number(site, lost), 300)
     print(f"the photo of a dead worker was taken from it after {recovery:.0f} s")
     too_slow += ["deletion"] if purge > MAX_PURGE else []

@@ -40,25 +40,27 @@ def read(content: bytes, analyser) -> str:
 
     Any error but the documented ones goes to the caller.
     """
-    from mlcore.errors import UnreadableImage
     from mlcore.decoder import shared_decoder
+    from mlcore.errors import UnreadableImage
     from predictions.uploads import UploadError, validate
 
-    code = ""
+    refused = unreadable = ""
     try:
         upload = validate(ContentFile(content, "photo"))
     except UploadError as error:
-        assert error.code in VALIDATOR_CODES
-        code = error.code
+        refused = error.code
     # What the validator refuses never comes so far on a site, but may on the command line.
     try:
         photo = shared_decoder().decode(content)
     except UnreadableImage as error:
-        assert error.code in FILE_CODES
-        return error.code
+        unreadable = error.code
+    assert refused in {"", *VALIDATOR_CODES}
+    assert unreadable in {"", *FILE_CODES}
+    if unreadable:
+        return unreadable
     assert max(photo.image.size) <= 2048
-    if code:
-        return f"refused as {code}"
+    if refused:
+        return f"refused as {refused}"
     assert (upload.width, upload.height) == (photo.width, photo.height)
     analysis = analyser.analyse(photo)
     assert (analysis.width, analysis.height) == (photo.width, photo.height)
@@ -97,7 +99,7 @@ def test_damaged_pictures_end_with_a_documented_code_and_leave_nothing(analyser)
         if time.monotonic() >= end:
             break
     # Both good and bad files must have come through, or nothing was tried.
-    assert ends["unreadable_image"] and ends["analysed"], ends
+    assert min(ends["unreadable_image"], ends["analysed"]) > 0, ends
     assert read(good, analyser) == "analysed"
     memory, descriptors, children = before
     assert process.memory_info().rss - memory < MAX_GROWTH
