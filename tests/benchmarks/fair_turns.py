@@ -103,13 +103,13 @@ def measure(site: Site, count: int) -> list[str]:
     too_slow = [] if busy <= MAX_RATIO * idle else ["single photos behind a batch"]
     if not left:
         raise SystemExit("The batch was done too early: queue more.")
-    site.shell(LOSE)
     site.shell(DELETE)
+    site.shell(LOSE)
     owned = f"owner_id = {bob.owner}"
-    purge = wait_until(lambda: not number(site, owned), 300)
-    print(f"deleted photos were gone after {purge:.0f} s, beside {left} that wait")
     lost = "lease = 'dead:1'"
-    recovery = purge + wait_until(lambda: not number(site, lost), 300)
+    recovery = wait_until(lambda: not number(site, lost), 300)
+    purge = recovery + wait_until(lambda: not number(site, owned), 300)
+    print(f"deleted photos were gone within {purge:.0f} s, beside {left} that wait")
     print(f"the photo of a dead worker was taken from it after {recovery:.0f} s")
     too_slow += ["deletion"] if purge > MAX_PURGE else []
     return too_slow + (["recovery"] if recovery > MAX_RECOVERY else [])
