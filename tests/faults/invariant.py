@@ -57,7 +57,7 @@ def settle(site: Site) -> float:
     started = time.monotonic()
     while True:
         missing = site.missing()
-        photos, explanations = site.database.rows(UNFINISHED)[0]
+        photos, explanations = ("?", "?") if missing else site.database.rows(UNFINISHED)[0]
         seconds = time.monotonic() - started
         if not (missing or photos or explanations):
             return seconds

@@ -18,7 +18,7 @@ import requests
 
 from emotionsite.processes import free_port
 from mlcore.model_info import MODEL_PATH
-from tests.faults.database import PostgreSQL, SQLite
+from tests.faults.database import PostgreSQL, SQLite, is_alive
 from tests.support import movable_clock
 from tests.support.faulty_storage import Trouble
 
@@ -129,7 +129,7 @@ class Site:
 
     def _end_leftovers(self, seconds: float = 20) -> list[str]:
         deadline = time.monotonic() + seconds
-        while (left := [p for p in self._seen if _lives(p)]) and time.monotonic() < deadline:
+        while (left := [p for p in self._seen if is_alive(p)]) and time.monotonic() < deadline:
             time.sleep(0.2)
         named = [f"{process.pid} {' '.join(_command(process))}" for process in left]
         for process in left:
@@ -158,7 +158,7 @@ class Site:
             runner = psutil.Process(self._runner.pid)
             for process in runner.children(recursive=True):
                 self._seen.add(process)
-                if (kind := _kind(process, runner)) and _lives(process):
+                if (kind := _kind(process, runner)) and is_alive(process):
                     found.setdefault(kind, []).append(process)
         return found
 
@@ -280,13 +280,6 @@ def _command(process: psutil.Process) -> list[str]:
         return process.cmdline()
     except psutil.Error:
         return []
-
-
-def _lives(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
 
 
 def _kind(process: psutil.Process, runner: psutil.Process) -> str | None:
