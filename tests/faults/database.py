@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 
 NAME = "emotionsite"
+PIDFILE = "postmaster.pid"
 OURS = "fault test"
 """What PostgreSQL knows our own connections as."""
 
@@ -76,8 +77,9 @@ class PostgreSQL:
                 process.kill()
         while any(map(is_alive, processes)):
             time.sleep(0.1)
-        # A zombie would still count as the server where nothing reaps it.
-        (self._server.pgdata / "postmaster.pid").unlink(missing_ok=True)
+        # Where nothing reaps a zombie, its locks would still count as held.
+        for held in (*self._server.pgdata.glob(".s.PGSQL.*"), self._server.pgdata / PIDFILE):
+            held.unlink(missing_ok=True)
         self._server.ensure_postgres_running()
 
 

@@ -17,7 +17,7 @@ from tests.faults import invariant
 from tests.faults.clients import Client, Journal, Load
 from tests.faults.database import postgresql
 from tests.faults.registry import FAULTS, Fault, Stage
-from tests.faults.site import Site, running
+from tests.faults.site import Site, SiteFailed, running
 
 USERS = ("ada", "bob", "cleo")
 ROUND_LIMIT = 600
@@ -54,7 +54,7 @@ def run_round(
             ends = invariant.check(
                 site, journal, leaves_files=fault.leaves_files, may_fail=fault.may_fail
             )
-        except invariant.Breach as breach:
+        except (invariant.Breach, SiteFailed) as breach:
             raise invariant.Breach(f"after the fault “{fault.name}”:\n{breach}") from None
         say(f"  {fault.name}: {lasted:.0f} s, all well {settled:.1f} s later")
     say(f"  {invariant.report(journal, ends)}")
@@ -79,7 +79,7 @@ def main() -> None:
                 running(database) as site,
             ):
                 run_round(site, faults, seed + number, lambda line: print(line, flush=True))
-        except invariant.Breach as breach:
+        except (invariant.Breach, SiteFailed) as breach:
             sys.exit(
                 f"BREACH {breach}\nRepeat it: make faults ROUNDS=1 DATABASE={kind} "
                 f"SEED={seed + number}"
