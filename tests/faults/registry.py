@@ -15,6 +15,8 @@ import psutil
 
 from tests.faults.clients import Client
 from tests.faults.site import Site, SiteFailed
+from tests.support import hostile
+from tests.support.mutations import originals
 
 
 @dataclass(frozen=True)
@@ -300,13 +302,22 @@ def model_file_is_empty(stage: Stage) -> None:
 # --- what clients send ----------------------------------------------------------------------------
 
 
+HOSTILE = (
+    *(hostile.png_of_empty_chunks, hostile.png_of_exif_chunks, hostile.png_of_huge_canvas),
+    *(hostile.jpeg_of_empty_markers, hostile.jpeg_of_scans, hostile.gif_of_comment),
+    *(hostile.tiff_of_shared_bytes, hostile.tiff_of_many_tags, hostile.webp_of_chunks),
+    *(hostile.avif_of_items, hostile.heif_of_overlays, hostile.bmp_of_wide_rows),
+)
+
+
 @fault(is_quick=True)
 def bad_files(stage: Stage) -> None:
-    """One user sends pictures that were made to hurt; the others notice nothing."""
-    from tests.support import hostile_pictures
-
-    for make in hostile_pictures.ALL:
-        stage.clients[0].send_bad_file(make())
+    """One user sends pictures that were made to hurt, and halves; the others notice nothing."""
+    sender = stage.clients[0]
+    for make in stage.chance.sample(HOSTILE, len(HOSTILE)):
+        sender.send_bad_file(make())
+    for content in originals().values():
+        sender.send_bad_file(content[: len(content) // 2])
 
 
 @fault(is_quick=True)
