@@ -58,7 +58,7 @@ CELERY_PROCESSES = {
     "deliveries": DELIVERIES,
 }
 WEB = ["-m", "gunicorn", "emotionsite.wsgi", "--worker-class", "gthread", "--workers", "2"]
-WEB += ["--threads", "8", "--graceful-timeout", "2", "--no-control-socket"]
+WEB += ["--threads", "10", "--graceful-timeout", "2", "--no-control-socket"]
 READY_SECONDS = 300  # A slow machine beside other work needs more than two minutes.
 """How long the site may take until it answers."""
 

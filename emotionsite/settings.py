@@ -47,7 +47,7 @@ QUOTA_EXPORTS = env.int("QUOTA_EXPORTS", 3)
 WORKER_PROCESSES = env.int("WORKER_PROCESSES", 0)
 WORKER_THREADS = env.int("WORKER_THREADS", 0)
 WAITING_THREADS = 5
-"""Of the eight threads of a web process, how many may hold requests that wait for an analysis."""
+"""Of the ten threads of a web process, how many may hold requests that wait for an analysis."""
 MODEL_PATH = env("MODEL_PATH", default="") or str(
     BASE_DIR / "mlcore" / "models" / "vgg19-fer2013.onnx"
 )

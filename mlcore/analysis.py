@@ -48,7 +48,7 @@ class Face:
 
 @dataclass(frozen=True)
 class Timings:
-    """Seconds spent on each step; ``decode`` is 0 for a photo that came decoded and told no time."""
+    """Seconds spent on each step; ``decode`` is 0 for a decoded photo that told no time."""
 
     decode: float
     detect: float

@@ -12,6 +12,7 @@ from PIL import Image, UnidentifiedImageError
 
 from mlcore.errors import UnreadableImage
 from mlcore.formats import FORMATS, MAX_PIXELS, MAX_SIDE
+from mlcore.webp import is_webp, read_webp_header
 
 # The value of EXIF's orientation tag -> what brings the picture upright.
 _UPRIGHT = {
@@ -82,7 +83,7 @@ def _guard(step, source, max_side: int, max_pixels: int) -> Photo:
 
 
 # What libraries say that return no MemoryError where memory runs out.
-_OUT_OF_MEMORY = ("memory", "could not create decoder object")
+_OUT_OF_MEMORY = ("out of memory", "memory allocation", "cannot allocate")
 
 
 def _too_complex() -> UnreadableImage:
@@ -104,10 +105,37 @@ def read_header(source: bytes, max_pixels: int = MAX_PIXELS) -> tuple[str, int, 
 
 
 def _read_header(file: BinaryIO, _max_side: int, max_pixels: int) -> tuple[str, int, int]:
-    with _opened(file) as image:
-        width, height = _checked_size(image, max_pixels)
-        is_on_its_side = _UPRIGHT.get(_stated_orientation(image)) in _SWAPS_SIDES
-        return image.format, *((height, width) if is_on_its_side else (width, height))
+    if is_webp(start := _start(file)):
+        width, height, exif = read_webp_header(file.read())
+        _check_size((width, height), max_pixels)
+        name, orientation = "WEBP", exif.get(_ORIENTATION_TAG, 1)
+    else:
+        try:
+            with _opened(file, start, max_pixels) as image:
+                name, (width, height) = image.format, image.size
+                orientation = _stated_orientation(image)
+        except _DamagedHeader as error:
+            # From its header alone it cannot be told from a file of another kind.
+            raise _unsupported_format() from error
+    is_on_its_side = _UPRIGHT.get(orientation) in _SWAPS_SIDES
+    return name, *((height, width) if is_on_its_side else (width, height))
+
+
+class _DamagedHeader(UnreadableImage):
+    """The first bytes are those of a known format, and no decoder knows what follows."""
+
+
+def _unsupported_format() -> UnreadableImage:
+    message = f"the file is no picture in a known format ({', '.join(FORMATS)})"
+    return UnreadableImage(message, "unsupported_format")
+
+
+def _start(file: BinaryIO) -> bytes:
+    start = file.read(32)
+    file.seek(0)
+    if not start:
+        raise UnreadableImage("the file is empty", "empty_file")
+    return start
 
 
 def _stated_orientation(image: Image.Image) -> int:
@@ -119,11 +147,11 @@ def _stated_orientation(image: Image.Image) -> int:
     return _orientation(image)
 
 
-def _opened(file: BinaryIO) -> Image.Image:
-    start = file.read(32)
-    file.seek(0)
-    if not start:
-        raise UnreadableImage("the file is empty", "empty_file")
+def _opened(file: BinaryIO, start: bytes, max_pixels: int) -> Image.Image:
+    """Return a picture whose pixels are not decoded yet, and are no more than ``max_pixels``."""
+    if is_webp(start):
+        _check_size(read_webp_header(file.read())[:2], max_pixels)
+        file.seek(0)
     formats = tuple(name for name in FORMATS if name != "HEIF")
     # Loading the HEIC decoder takes longer than reading most pictures, so it waits for one.
     if start[4:8] == b"ftyp":
@@ -132,32 +160,37 @@ def _opened(file: BinaryIO) -> Image.Image:
         pillow_heif.register_heif_opener()
         formats = FORMATS
     try:
-        return Image.open(file, formats=formats)
+        image = Image.open(file, formats=formats)
     except UnidentifiedImageError as error:
         if any(Image.OPEN[name][1](start) for name in formats):
-            raise UnreadableImage("the picture's header is damaged") from error
-        message = f"the file is no picture in a known format ({', '.join(FORMATS)})"
-        raise UnreadableImage(message, "unsupported_format") from error
+            raise _DamagedHeader("the picture's header is damaged") from error
+        raise _unsupported_format() from error
+    try:
+        _check_size(image.size, max_pixels)
+    except UnreadableImage:
+        image.close()
+        raise
+    return image
 
 
 def _decode(file: BinaryIO, max_side: int, max_pixels: int) -> Photo:
-    with _opened(file) as image:
-        size = _checked_size(image, max_pixels)
+    with _opened(file, _start(file), max_pixels) as image:
+        size = image.size
         image.draft(None, _fitted(size, max_side))
         return _upright(image, size, max_side)
 
 
 def _take(image: Image.Image, max_side: int, max_pixels: int) -> Photo:
-    return _upright(image, _checked_size(image, max_pixels), max_side)
+    _check_size(image.size, max_pixels)
+    return _upright(image, image.size, max_side)
 
 
-def _checked_size(image: Image.Image, max_pixels: int) -> tuple[int, int]:
-    width, height = image.size
+def _check_size(size: tuple[int, int], max_pixels: int) -> None:
+    width, height = size
     if not width or not height:
         raise UnreadableImage("the picture has no pixels")
     if width * height > max_pixels:
         raise _too_many_pixels(max_pixels)
-    return width, height
 
 
 def _fitted(size: tuple[int, int], max_side: int) -> tuple[int, int]:

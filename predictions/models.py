@@ -183,6 +183,9 @@ class Prediction(QueueEntry):
     is_deleted = False
     """Set on an instance whose row was found to be gone."""
 
+    place = None
+    """Set by the pages on an instance that is queued."""
+
     objects = PredictionQuerySet.as_manager()
 
     class Meta:
@@ -404,6 +407,16 @@ class ExplanationRequest(QueueEntry):
 
     def __str__(self) -> str:
         return f"Request for face {self.index} of {self.prediction_id}"
+
+
+class RunningExport(models.Model):
+    """A file that a user is being sent. The web process that sends it renews ``seen_at``."""
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    seen_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"Export {self.pk} of user {self.owner_id}"
 
 
 class IdempotencyKey(models.Model):

@@ -11,6 +11,7 @@ from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext_lazy
 from django.views.defaults import server_error
 
+from mlcore.errors import DecoderUnavailable
 from predictions.files import StorageUnavailable
 
 log = structlog.get_logger(__name__)
@@ -40,14 +41,26 @@ class DatabaseUnavailable(Exception):
     )
 
 
-Unavailable = StorageUnavailable | DatabaseUnavailable
+class PicturesUnavailable(Exception):
+    """The process that reads pictures does not answer; ``retry_after`` in seconds."""
+
+    code = "decoder_unavailable"
+    retry_after = 10
+    detail = gettext_lazy(
+        "Pictures cannot be read at the moment. Please try again in a few seconds."
+    )
+
+
+Unavailable = StorageUnavailable | DatabaseUnavailable | PicturesUnavailable
 
 
 def unavailable(error: BaseException | None) -> Unavailable | None:
-    """Return what an exception says about storage or database; None for any other exception."""
+    """Return which part of the site an exception says is away; None for any other exception."""
     match error:
-        case StorageUnavailable() | DatabaseUnavailable():
+        case StorageUnavailable() | DatabaseUnavailable() | PicturesUnavailable():
             return error
+        case DecoderUnavailable():
+            return PicturesUnavailable()
         case DatabaseError() if _is_full_or_read_only(error):
             return StorageUnavailable()
         case OperationalError() | InterfaceError():

@@ -158,6 +158,10 @@ def make_image() -> Callable[..., bytes]:
     bytes of a picture with a diagonal gradient, so that no two regions look alike.
     """
 
+    from pillow_heif import register_heif_opener
+
+    register_heif_opener()
+
     def make(
         format: str = "JPEG", *, size: tuple[int, int] = (320, 240), mode: str = "RGB", **options
     ) -> bytes:

@@ -1,6 +1,5 @@
 """``/readyz`` tells what does not work, and asks it of nothing too often."""
 
-import shutil
 import threading
 import time
 from pathlib import Path
@@ -10,7 +9,6 @@ from django.core.files.storage import FileSystemStorage
 from django.db import connection
 
 from emotionsite import health, heartbeats
-from mlcore.model_info import MODEL_PATH
 from tests.support.tiny_model import build_tiny_model
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("nobody_else_works")]
@@ -120,13 +118,6 @@ def test_a_model_file_that_is_empty_or_another_one(ready, settings, tmp_path):
     model.write_bytes(content)
     assert ready() == {}
     model.unlink()
-    assert ready() == {"model": "unavailable"}
-
-
-def test_the_shipped_model_with_another_ones_description(ready, settings, tmp_path):
-    shutil.copy(MODEL_PATH, tmp_path / "model.onnx")
-    shutil.copy(build_tiny_model(tmp_path / "tiny").with_suffix(".json"), tmp_path / "model.json")
-    settings.MODEL_PATH = str(tmp_path / "model.onnx")
     assert ready() == {"model": "unavailable"}
 
 

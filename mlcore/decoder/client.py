@@ -333,7 +333,7 @@ def _open(source: Source) -> BinaryIO:
         return _copied([source])
     if isinstance(source, (str, os.PathLike)):
         try:
-            file = Path(source).open("rb", buffering=0)
+            file = Path(source).open("rb", buffering=0)  # noqa: SIM115, the caller closes it
         except OSError as error:
             raise UnreadableImage(f"the file cannot be opened: {error.strerror}") from error
         if stat.S_ISREG(os.fstat(file.fileno()).st_mode):

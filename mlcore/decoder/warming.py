@@ -2,6 +2,8 @@
 
 import io
 
+from mlcore.formats import MAX_PIXELS
+
 
 def load_decoders() -> None:
     """Import the decoders of every format, and read a picture of each, which loads the rest."""
@@ -10,6 +12,7 @@ def load_decoders() -> None:
     from PIL import Image, ImageCms
 
     from mlcore.images import load_photo, read_header
+    from mlcore.structure import check_structure
 
     # A child may start no thread, and has one processor's time anyway.
     pillow_heif.options.DECODE_THREADS = 1
@@ -35,6 +38,7 @@ def load_decoders() -> None:
         _encoded(colours, "HEIF", exif=exif),
     ]
     for sample in samples:
+        check_structure(sample, MAX_PIXELS)
         read_header(sample)
         load_photo(sample)
         load_photo(sample, max_side=16)

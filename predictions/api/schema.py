@@ -11,7 +11,7 @@ from predictions.api.serializers import PredictionSerializer, ProblemSerializer
 from predictions.bodies import IncompleteRequest
 from predictions.files import StorageUnavailable
 from predictions.services import QueueFull
-from predictions.unavailable import DatabaseUnavailable
+from predictions.unavailable import DatabaseUnavailable, PicturesUnavailable
 from predictions.uploads import explain
 
 ERRORS = {
@@ -45,11 +45,14 @@ ERRORS = {
     "unreadable_image": (422, explain("unreadable_image")),
     "too_small": (422, explain("too_small")),
     "too_many_pixels": (422, explain("too_many_pixels")),
+    "too_complex": (422, explain("too_complex")),
+    "timed_out": (422, explain("timed_out")),
     "idempotency_key_reused": (422, "This Idempotency-Key came with another request before."),
-    "quota_exceeded": (429, "You have 5000 photos waiting, and 5000 may wait. Try again soon."),
+    "quota_exceeded": (429, "Your queue is full: 5000 of 5000 photos are waiting. Try again soon."),
     "throttled": (429, "Request was throttled. Expected available in 12 seconds."),
     "queue_full": (503, str(QueueFull.detail)),
     "storage_unavailable": (503, str(StorageUnavailable.detail)),
+    "decoder_unavailable": (503, str(PicturesUnavailable.detail)),
     "too_many_exports": (503, "Others are taking their files at the moment."),
     "database_unavailable": (503, str(DatabaseUnavailable.detail)),
     "model_unavailable": (503, "The network is not available at the moment."),
@@ -59,7 +62,16 @@ ERRORS = {
 
 CREDENTIALS = ("not_authenticated", "authentication_failed")
 WRITING = (*CREDENTIALS, "insufficient_scope", "permission_denied", "incomplete_request")
-ONE_FILE = ("unsupported_format", "empty_file", "unreadable_image", "too_small", "too_many_pixels")
+ONE_FILE = (
+    "unsupported_format",
+    "empty_file",
+    "unreadable_image",
+    "too_small",
+    "too_many_pixels",
+    "too_complex",
+    "timed_out",
+    "decoder_unavailable",
+)
 ANY_CALL = (
     *("not_acceptable", "throttled"),
     *("maintenance", "storage_unavailable", "database_unavailable"),
@@ -98,6 +110,8 @@ def _problem(status: int, code: str, detail: str) -> dict:
     if code == "invalid_input":
         field, sentence = detail.split(": ")
         problem["errors"] = {field: [{"code": "max_value", "detail": sentence}]}
+    if code == "quota_exceeded":
+        problem["quota"] = {"name": "waiting", "used": 5000, "limit": 5000}
     return problem
 
 

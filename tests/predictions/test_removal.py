@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from emotionsite.accounts.models import User
 from predictions import removal, services
-from predictions.models import Photo, Prediction, Status
+from predictions.models import DemoImage, Photo, Prediction, Status
 from tests.support import records, steps
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis_server")]
@@ -82,6 +82,7 @@ def test_old_photos_of_users_are_forgotten(
     old, recent, demo = (
         submit(user, make_image(size=(300 + n, 300))) for n, user in enumerate((owner, owner, None))
     )
+    DemoImage.objects.create(prediction=demo, slug="demo", title="…")
     for prediction, days_old in ((old, 31), (recent, 20), (demo, 400)):
         set_back(prediction, created_at=timedelta(days=days_old))
     settings.RETENTION_DAYS = days
@@ -106,7 +107,6 @@ def test_users_may_keep_their_photos_for_a_shorter_time_than_the_site(
 
 
 def test_of_a_photo_that_is_not_kept_only_the_numbers_stay(owner, astronaut, submit, stored_files):
-
     prediction = submit(owner, astronaut, keep_photo=False)
     steps.analyse(prediction.pk)
     prediction.refresh_from_db()
@@ -120,7 +120,6 @@ def test_of_a_photo_that_is_not_kept_only_the_numbers_stay(owner, astronaut, sub
 def test_the_numbers_stay_where_it_is_to_be_analysed_again_just_as_its_photo_goes(
     owner, astronaut, submit
 ):
-
     seen_before = submit(owner, astronaut, keep_photo=False)
     steps.analyse(seen_before.pk)
     assert seen_before.photo.source, "whoever asks has read the record while it was there"

@@ -4,15 +4,18 @@ import io
 import struct
 import zlib
 from contextlib import suppress
+from unittest.mock import Mock
 
 import pytest
 from django.core.files.base import ContentFile
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from PIL import Image, ImageFile
+from PIL import Image
 
-from predictions.uploads import FORMATS, UploadError, clean_name, explain, validate
+from mlcore.errors import DecoderUnavailable, UnreadableImage
+from mlcore.formats import FORMATS
+from predictions.uploads import UploadError, clean_name, explain, validate
 
 
 def code_of(content: bytes, name: str = "photo.jpg") -> str:
@@ -89,15 +92,26 @@ def test_limit_of_pixels_is_a_setting(make_image, settings):
     assert validate(ContentFile(make_image(size=(1000, 1000)), "x")).width == 1000
 
 
-@pytest.mark.parametrize("format", FORMATS)
-def test_no_pixel_is_decoded(format, make_image, monkeypatch):
-    decoded = []
-    load = ImageFile.ImageFile.load
-    monkeypatch.setattr(
-        ImageFile.ImageFile, "load", lambda image: decoded.append(image.format) or load(image)
-    )
-    validate(ContentFile(make_image(format), "x"))
-    assert decoded == []
+@pytest.mark.parametrize("code", ["too_complex", "timed_out"])
+def test_a_file_that_takes_too_much_is_refused_with_a_way_out(code, make_image, monkeypatch):
+    refuse = Mock(side_effect=UnreadableImage("refused", code))
+    monkeypatch.setattr("mlcore.decoder.Decoder.read_header", refuse)
+    assert code_of(make_image()) == code
+    assert "Save it again" in explain(code)
+
+
+def test_a_decoder_that_is_away_is_no_fault_of_the_file(make_image, monkeypatch):
+    refuse = Mock(side_effect=DecoderUnavailable("no memory for a process"))
+    monkeypatch.setattr("mlcore.decoder.Decoder.read_header", refuse)
+    with pytest.raises(DecoderUnavailable):
+        validate(ContentFile(make_image(), "photo.jpg"))
+
+
+def test_this_process_opens_no_picture(make_image, monkeypatch):
+    pictures = [make_image(format) for format in FORMATS]
+    monkeypatch.setattr(Image, "open", Mock(side_effect=AssertionError("opened here")))
+    for content in pictures:
+        assert validate(ContentFile(content, "x")).width == 320
 
 
 @pytest.mark.parametrize(
