@@ -9,7 +9,7 @@ help: ## List these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{ printf "make %-12s %s\n", $$1, $$2 }'
 
 run: .venv/serving ## Bring the site up on http://127.0.0.1:8000/ (PORT=8001 for another port)
-	@$(BIN)/python -m emotionsite.run
+	@$(BIN)/python -m emotionsite.run --end-with-parent
 
 test: .venv/testing ## Run the tests (ARGS="-k upload" for some of them)
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)

@@ -17,6 +17,7 @@ from kombu.exceptions import OperationalError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from emotionsite import heartbeats
 from mlcore.errors import MLCoreError
 from mlcore.model_info import read_model_info
 from predictions import queue
@@ -59,7 +60,13 @@ class Queue:
 
 def figures() -> dict:
     """Return everything that the panel shows; ``queues`` is None where the broker is away."""
-    return {**_records(), **_stored(), "model": _model(), "queues": _queues()}
+    return {
+        **_records(),
+        **_stored(),
+        "heartbeats": heartbeats.statuses(),
+        "model": _model(),
+        "queues": _queues(),
+    }
 
 
 def _records() -> dict:

@@ -14,10 +14,12 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from emotionsite import heartbeats
 from predictions import removal, services
 from predictions.admin import actions, work
 from predictions.models import Prediction, Status
 from tests.support import records, steps
+from tests.support.clocks import Clock
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis_server")]
 
@@ -176,6 +178,27 @@ def test_panel_counts_what_waits_failed_and_is_stored(admin_client, owner, queue
         assert text in page
     assert 'photos <code class="quiet">celery</code>' in page
     assert '<td class="wrong">none</td>' in page
+
+
+def test_panel_shows_whether_maintenance_and_beat_work(
+    admin_client, nobody_else_works, monkeypatch
+):
+    def shown() -> str:
+        return " ".join(admin_client.get(reverse(WORK), headers=HTMX).content.decode().split())
+
+    clock = Clock()
+    monitor = heartbeats.HeartbeatMonitor(clock.monotonic, clock.now)
+    monkeypatch.setattr(heartbeats, "_monitor", monitor)
+    assert shown().count("it has never shown a heartbeat") == 2
+    for name in heartbeats.NAMES:
+        heartbeats.beat(name)
+    page = shown()
+    assert page.count("<dd>works</dd>") == 2
+    assert "heartbeat" not in page
+    clock.advance(heartbeats.LATE_AFTER + 1)
+    heartbeats.beat("beat")
+    page = shown()
+    assert page.count("<dd>works</dd>") == page.count("has stopped") == 1
 
 
 def test_panel_says_that_the_broker_is_away_and_does_not_wait_for_it(
