@@ -111,7 +111,9 @@ def _read_header(file: BinaryIO, _max_side: int, max_pixels: int) -> tuple[str, 
         name, orientation = "WEBP", exif.get(_ORIENTATION_TAG, 1)
     else:
         with _opened(file, start, max_pixels) as image:
-            name, (width, height) = image.format, image.size
+            # A JPEG with further pictures, as phones make them, has a name of its own in Pillow.
+            name = "JPEG" if image.format == "MPO" else image.format
+            width, height = image.size
             orientation = _stated_orientation(image)
     is_on_its_side = _UPRIGHT.get(orientation) in _SWAPS_SIDES
     return name, *((height, width) if is_on_its_side else (width, height))
