@@ -1,10 +1,17 @@
 """The Celery app. https://docs.celeryq.dev/en/stable/django/first-steps-with-django.html"""
 
 import os
+import signal
+import threading
+from collections.abc import Callable
+from functools import wraps
 
 import kombu
-from celery import Celery
+from celery import Celery, bootsteps
 from celery.app.amqp import AMQP
+from celery.signals import worker_process_init
+
+from emotionsite.processes import end_with_parent
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "emotionsite.settings")
 
@@ -24,6 +31,51 @@ class BrokerProtocol(AMQP):
     Connection = Connection
 
 
+class MaintenanceHeartbeat(bootsteps.StartStopStep):
+    """Lets the worker of the queue ``maintenance`` beat for as long as it takes tasks."""
+
+    requires = {"celery.worker.consumer.tasks:Tasks"}
+
+    def __init__(self, consumer, **options) -> None:
+        from emotionsite.heartbeats import Pulse
+
+        self._pulse = Pulse("maintenance")
+        self._timer = None
+        super().__init__(consumer, **options)
+
+    def include_if(self, consumer) -> bool:
+        return "maintenance" in consumer.app.amqp.queues.consume_from
+
+    def start(self, consumer) -> None:
+        self._timer = consumer.timer.call_repeatedly(1.0, self._pulse.turn)
+
+    def stop(self, consumer) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+
+def one_at_a_time(function: Callable[..., None]) -> Callable[..., None]:
+    """Skip a call that begins while another one is at work in this process."""
+    lock = threading.Lock()
+
+    @wraps(function)
+    def call(*args, **options) -> None:
+        if lock.acquire(blocking=False):
+            try:
+                function(*args, **options)
+            finally:
+                lock.release()
+
+    return call
+
+
+@worker_process_init.connect
+def end_with_worker(**_kwargs) -> None:
+    """Let no process of the pool outlive its worker, not even one that is killed."""
+    end_with_parent(signal.SIGKILL)
+
+
 app = Celery("emotionsite", amqp=BrokerProtocol)
 app.config_from_object("django.conf:settings", namespace="CELERY")
+app.steps["consumer"].add(MaintenanceHeartbeat)
 app.autodiscover_tasks()

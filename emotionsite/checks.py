@@ -8,8 +8,9 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.files.storage import default_storage
 
+from emotionsite.relocation import misplaced_database
 from mlcore.errors import MLCoreError
-from mlcore.model_info import read_model_info
+from mlcore.model_info import verify_model_file
 
 
 @register
@@ -20,7 +21,7 @@ def model_is_readable(app_configs, **kwargs) -> list[CheckMessage]:
         message = f"There is no network in {settings.MODEL_PATH}: no photo can be analysed."
         return [Warning(message, hint=hint, id="emotionsite.W001")]
     try:
-        read_model_info(settings.MODEL_PATH)
+        verify_model_file(settings.MODEL_PATH)
     except MLCoreError as error:
         return [Warning(f"The network cannot be used: {error}.", hint=hint, id="emotionsite.W002")]
     return []
@@ -59,6 +60,18 @@ def broker_url_is_understood(app_configs, **kwargs) -> list[CheckMessage]:
             id="emotionsite.E002",
         )
     ]
+
+
+@register
+def database_is_in_its_place(app_configs, **kwargs) -> list[CheckMessage]:
+    """Look for the file in which an earlier version kept its data by mistake."""
+    earlier = misplaced_database()
+    if earlier is None:
+        return []
+    file = settings.DATABASES["default"]["NAME"]
+    message = f"An earlier version kept the database in {earlier}; now it is {file}."
+    hint = "`make run` copies it where there is none yet. Delete the earlier file afterwards."
+    return [Warning(message, hint=hint, id="emotionsite.W004")]
 
 
 @register(deploy=True)

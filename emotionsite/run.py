@@ -1,9 +1,10 @@
 """``make run``: bring the whole site up on this machine, and take all of it down again.
 
-Redis, a Celery worker with beat for photos, another one for webhooks, and gunicorn run as children.
-They have process groups of their own, so that Ctrl-C in a terminal reaches only this process, which
-stops them in order, the broker last. ``PORT``, ``HOST`` and ``DJANGO_SUPERUSER_*`` are read here;
-every other setting is read by `emotionsite.settings`.
+Redis, gunicorn, Celery's beat and three of its workers (photos, maintenance, webhooks) run as
+children. Once the site has been ready, a child that ends is started again. Children have process
+groups of their own, so that Ctrl-C in a terminal reaches only this process, which stops them in
+order, the broker last. ``PORT``, ``HOST`` and ``DJANGO_SUPERUSER_*`` are read here; every other
+setting is read by `emotionsite.settings`.
 """
 
 import errno
@@ -15,6 +16,8 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -24,16 +27,38 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 
 from emotionsite.celery import app
-from emotionsite.processes import ProcessEnded, Processes, start_redis
+from emotionsite.processes import (
+    ProcessEnded,
+    Processes,
+    Supervisor,
+    adopt_orphans,
+    launch_redis,
+    start_redis,
+)
+from emotionsite.relocation import recover_database
+from mlcore.errors import MLCoreError
+from mlcore.model_info import verify_model_file
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-CELERY = ["-m", "celery", "--quiet", "-A", "emotionsite", "worker", "--loglevel", "INFO"]
-CELERY += ["--without-mingle", "--without-gossip"]  # The workers have nothing to tell each other.
-WORKER = [*CELERY, "--beat", "--queues", "celery,explanations"]
-DELIVERIES = [*CELERY, "--hostname", "deliveries@%h", "--queues", "deliveries"]
+CELERY = ["-m", "celery", "--quiet", "-A", "emotionsite"]
+_CONSUMER = [*CELERY, "worker", "--loglevel", "INFO"]
+_CONSUMER += ["--without-mingle", "--without-gossip"]  # Workers have nothing to tell each other.
+WORKER = [*_CONSUMER, "--queues", "celery,explanations"]
+# One thread for each kind of task, of which each runs once at a time: none waits for another.
+# Leases are watched in this process's memory, so threads it must be.
+MAINTENANCE = [*_CONSUMER, "--hostname", "maintenance@%h", "--queues", "maintenance"]
+MAINTENANCE += ["--pool", "threads", "--concurrency", "8"]
+BEAT = [*CELERY, "beat", "--loglevel", "INFO"]
+DELIVERIES = [*_CONSUMER, "--hostname", "deliveries@%h", "--queues", "deliveries"]
 DELIVERIES += ["--pool", "threads", "--concurrency", "4"]
+CELERY_PROCESSES = {
+    "worker": WORKER,
+    "maintenance": MAINTENANCE,
+    "beat": BEAT,
+    "deliveries": DELIVERIES,
+}
 WEB = ["-m", "gunicorn", "emotionsite.wsgi", "--worker-class", "gthread", "--workers", "2"]
-WEB += ["--threads", "8", "--graceful-timeout", "2", "--no-control-socket"]
+WEB += ["--threads", "10", "--graceful-timeout", "2", "--no-control-socket"]
 READY_SECONDS = 300  # A slow machine beside other work needs more than two minutes.
 """How long the site may take until it answers."""
 
@@ -121,8 +146,16 @@ def what_is_missing(address: tuple[str, int], host_header: str) -> str:
         return str(error)
     finally:
         connection.close()
-    workers = app.control.ping(timeout=0.5, limit=2)
-    return "" if len(workers) == 2 else "a worker does not answer"
+    workers = app.control.ping(timeout=0.5, limit=3)
+    return "" if len(workers) == 3 else "a worker does not answer"
+
+
+def start_celery(processes: Processes, name: str) -> None:
+    """Start one of CELERY_PROCESSES."""
+    command = [sys.executable, *CELERY_PROCESSES[name]]
+    # A worker that loses its parent is killed: it could otherwise take minutes to end. The photo
+    # that it is at is taken up by another worker.
+    processes.start(name, command, cwd=BASE_DIR, orphan_signal=signal.SIGKILL)
 
 
 def run(processes: Processes) -> None:
@@ -133,8 +166,11 @@ def run(processes: Processes) -> None:
     listener = listen(os.environ.get("HOST", "127.0.0.1"), os.environ.get("PORT", "8000"))
     if not os.environ.get("SECRET_KEY"):
         os.environ["SECRET_KEY"] = kept_secret_key(data_dir / "secret_key")
+    starters: dict[str, Callable[[], object]] = {}
     if not os.environ.get("REDIS_URL"):
-        os.environ["REDIS_URL"] = start_redis(processes, data_dir / "redis")
+        redis_dir = data_dir / "redis"
+        url = os.environ["REDIS_URL"] = start_redis(processes, redis_dir)
+        starters["redis"] = lambda: launch_redis(processes, redis_dir, url)
 
     django.setup()
     from django.conf import settings
@@ -142,18 +178,27 @@ def run(processes: Processes) -> None:
 
     if not Path(settings.MODEL_PATH).is_file():
         sys.exit(f"There is no network in {settings.MODEL_PATH}: no photo could be analysed.")
+    try:
+        verify_model_file(settings.MODEL_PATH)
+    except MLCoreError as error:
+        sys.exit(f"The network cannot be used: {error}.")
+    if found := recover_database():
+        show(*found)
     call_command("migrate", verbosity=0)
     call_command("collectstatic", verbosity=0, interactive=False)
     make_first_admin()
     call_command("load_demo_gallery", verbosity=0)
     connections.close_all()
 
-    processes.start("worker", [sys.executable, *WORKER], cwd=BASE_DIR)
-    processes.start("deliveries", [sys.executable, *DELIVERIES], cwd=BASE_DIR)
-    with listener:
-        host, port = listener.getsockname()[:2]
-        web = [sys.executable, *WEB, "--bind", f"fd://{listener.fileno()}"]
-        processes.start("web", web, cwd=BASE_DIR, pass_fds=[listener.fileno()])
+    for child in CELERY_PROCESSES:
+        starters[child] = partial(start_celery, processes, child)
+        starters[child]()
+    host, port = listener.getsockname()[:2]
+    # The port stays open in this process, so that requests wait while the web process restarts.
+    web = [sys.executable, *WEB, "--bind", f"fd://{listener.fileno()}"]
+    options = {"cwd": BASE_DIR, "pass_fds": [listener.fileno()]}
+    starters["web"] = partial(processes.start, "web", web, **options)
+    starters["web"]()
     reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
     name = next((name for name in settings.ALLOWED_HOSTS if name.strip("*")), reachable).lstrip(".")
     deadline = time.monotonic() + READY_SECONDS
@@ -164,20 +209,25 @@ def run(processes: Processes) -> None:
         time.sleep(0.1)
     shown = f"[{reachable}]" if ":" in reachable else reachable
     show(f"Emotionsite is ready: http://{shown}:{port}/", "Ctrl-C stops it.")
+    supervisor = Supervisor(processes, starters)
     while True:
-        processes.check()
+        supervisor.step()
         time.sleep(0.2)
 
 
 def main() -> None:
-    """Run until Ctrl-C, SIGTERM, a closed terminal, or the end of a child; then end them all."""
+    """Run until Ctrl-C, SIGTERM or a closed terminal; then end all children."""
     asked_to_stop = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def stop(signum, frame):
+        # Stopping takes a while, and a second Ctrl-C must not break it off.
+        for signum in asked_to_stop:
+            signal.signal(signum, signal.SIG_IGN)
         raise SystemExit(0)
 
     for signum in asked_to_stop:
         signal.signal(signum, stop)
+    adopt_orphans()
     processes = Processes()
     try:
         run(processes)
@@ -186,8 +236,9 @@ def main() -> None:
     finally:
         for signum in asked_to_stop:
             signal.signal(signum, signal.SIG_IGN)
-        processes.stop("web", "worker", "deliveries")
+        processes.stop("web", *CELERY_PROCESSES)
         processes.stop("redis")
+        processes.kill_adopted()
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 """Settings. Every knob is read from the environment here and nowhere else; see .env.example."""
 
+import os
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import unquote
 
 import environ
 import structlog
@@ -42,9 +44,10 @@ QUEUE_LIMIT = env.int("QUEUE_LIMIT", 10_000)
 QUOTA_WAITING = env.int("QUOTA_WAITING", 5_000)
 QUOTA_STORED_MB = env.int("QUOTA_STORED_MB", 0)
 QUOTA_EXPORTS = env.int("QUOTA_EXPORTS", 3)
+WORKER_PROCESSES = env.int("WORKER_PROCESSES", 0)
 WORKER_THREADS = env.int("WORKER_THREADS", 0)
 WAITING_THREADS = 5
-"""Of the eight threads of a web process, how many may hold requests that wait for an analysis."""
+"""Of the ten threads of a web process, how many may hold requests that wait for an analysis."""
 MODEL_PATH = env("MODEL_PATH", default="") or str(
     BASE_DIR / "mlcore" / "models" / "vgg19-fer2013.onnx"
 )
@@ -122,7 +125,11 @@ TEMPLATES = [
 ]
 
 # Database: https://docs.djangoproject.com/en/5.2/ref/databases/
-DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'db.sqlite3'}")}
+if env("DATABASE_URL", default=""):
+    DATABASES = {"default": env.db("DATABASE_URL")}
+else:
+    _file = str(DATA_DIR / "db.sqlite3")
+    DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": _file}}
 DATABASES["default"]["CONN_MAX_AGE"] = 60
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
@@ -156,7 +163,9 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_WORKER_CONCURRENCY = 1
+CELERY_WORKER_CONCURRENCY = WORKER_PROCESSES or (
+    len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+)
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 # Only against a process that hangs: what may be long is limited by its CPU time.
@@ -170,21 +179,28 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_timeout": 2,
     "max_retries": 0,
 }
-# Receivers of webhooks may be slow, so that a worker of their own serves them. Drawings and photos
-# take turns.
+# Photos and explanations take turns. Maintenance repairs what they lose, so it never waits behind
+# them. Receivers of webhooks may be slow, so deliveries have a worker of their own, too.
 CELERY_TASK_ROUTES = {
     "predictions.draw_explanation": {"queue": "explanations"},
+    "predictions.sweep": {"queue": "maintenance"},
+    "predictions.purge": {"queue": "maintenance"},
+    "predictions.forget": {"queue": "maintenance"},
+    "predictions.remove_orphans": {"queue": "maintenance"},
+    "accounts.*": {"queue": "maintenance"},
+    "webhooks.forget": {"queue": "maintenance"},
     "webhooks.*": {"queue": "deliveries"},
 }
+CELERY_BEAT_SCHEDULER = "emotionsite.beat:MonotonicScheduler"
 CELERY_BEAT_SCHEDULE = {
-    "sweep": {"task": "predictions.sweep", "schedule": 5.0, "options": {"expires": 5.0}},
-    "forget": {"task": "predictions.forget", "schedule": 600.0, "options": {"expires": 600.0}},
-    "deliver": {"task": "webhooks.deliver", "schedule": 5.0, "options": {"expires": 5.0}},
+    "sweep": {"task": "predictions.sweep", "schedule": 5.0},
+    "purge": {"task": "predictions.purge", "schedule": 5.0},
+    "forget": {"task": "predictions.forget", "schedule": 600.0},
+    "deliver": {"task": "webhooks.deliver", "schedule": 5.0},
     "forget-deliveries": {"task": "webhooks.forget", "schedule": 3600.0},
     "forget-sessions": {"task": "accounts.forget_sessions", "schedule": 86_400.0},
-    "remove-orphans": {"task": "predictions.remove_orphans", "schedule": 86_400.0},
+    "remove-orphans": {"task": "predictions.remove_orphans", "schedule": 60.0},
 }
-CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
 
 # Files: https://docs.djangoproject.com/en/5.2/topics/files/
 STORAGE_URL = env("STORAGE_URL", default="")
@@ -200,7 +216,11 @@ _media: dict = {
     },
 }
 if STORAGE_URL.startswith("file://"):
-    _media["OPTIONS"]["location"] = STORAGE_URL.removeprefix("file://")
+    _folder = STORAGE_URL.removeprefix("file://")
+    # Percent-encoding is undone, unless an earlier version used the folder of that very name.
+    if Path(unquote(_folder)).is_dir() or not Path(_folder).is_dir():
+        _folder = unquote(_folder)
+    _media["OPTIONS"]["location"] = _folder
 elif STORAGE_URL.startswith("s3://"):
     # s3://bucket/prefix; credentials, region and endpoint come from AWS's own variables.
     _bucket, _, _prefix = STORAGE_URL.removeprefix("s3://").partition("/")

@@ -110,13 +110,26 @@ def _read_header(file: BinaryIO, _max_side: int, max_pixels: int) -> tuple[str, 
         _check_size((width, height), max_pixels)
         name, orientation = "WEBP", exif.get(_ORIENTATION_TAG, 1)
     else:
-        with _opened(file, start, max_pixels) as image:
-            # A JPEG with further pictures, as phones make them, has a name of its own in Pillow.
-            name = "JPEG" if image.format == "MPO" else image.format
-            width, height = image.size
-            orientation = _stated_orientation(image)
+        try:
+            with _opened(file, start, max_pixels) as image:
+                # A JPEG with further pictures, as phones make them, has another name in Pillow.
+                name = "JPEG" if image.format == "MPO" else image.format
+                width, height = image.size
+                orientation = _stated_orientation(image)
+        except _DamagedHeader as error:
+            # From its header alone it cannot be told from a file of another kind.
+            raise _unsupported_format() from error
     is_on_its_side = _UPRIGHT.get(orientation) in _SWAPS_SIDES
     return name, *((height, width) if is_on_its_side else (width, height))
+
+
+class _DamagedHeader(UnreadableImage):
+    """The first bytes are those of a known format, and no decoder knows what follows."""
+
+
+def _unsupported_format() -> UnreadableImage:
+    message = f"the file is no picture in a known format ({', '.join(FORMATS)})"
+    return UnreadableImage(message, "unsupported_format")
 
 
 def _start(file: BinaryIO) -> bytes:
@@ -152,9 +165,8 @@ def _opened(file: BinaryIO, start: bytes, max_pixels: int) -> Image.Image:
         image = Image.open(file, formats=formats)
     except UnidentifiedImageError as error:
         if any(Image.OPEN[name][1](start) for name in formats):
-            raise UnreadableImage("the picture's header is damaged") from error
-        message = f"the file is no picture in a known format ({', '.join(FORMATS)})"
-        raise UnreadableImage(message, "unsupported_format") from error
+            raise _DamagedHeader("the picture's header is damaged") from error
+        raise _unsupported_format() from error
     try:
         _check_size(image.size, max_pixels)
     except UnreadableImage:

@@ -1,9 +1,11 @@
 """What is known about the shipped network. Needs the standard library only."""
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from mlcore.errors import ModelMismatch, ModelUnavailable
@@ -92,3 +94,30 @@ def read_model_info(path: Path | str | None = None) -> ModelInfo:
     if not isinstance(metadata, dict) or not isinstance(metadata.get("sha256"), str):
         raise ModelMismatch(f"{path} is no JSON object with a sha256")
     return parse_metadata(metadata, metadata["sha256"])
+
+
+def verify_model_file(path: Path | str | None = None) -> ModelInfo:
+    """Make sure that a model file is the one that the JSON file beside it describes.
+
+    The file is hashed again only after it has changed; no network is loaded. Raises
+    ModelUnavailable where a file is missing, empty or unreadable, and ModelMismatch where the two
+    do not belong together.
+    """
+    path = Path(path or MODEL_PATH)
+    try:
+        state = path.stat()
+        if not state.st_size:
+            raise ModelUnavailable(f"{path} is empty")
+        digest = _sha256(path, state.st_mtime_ns, state.st_size, state.st_ino)
+    except OSError as error:
+        raise ModelUnavailable(f"{path} cannot be read: {error.strerror}") from error
+    info = read_model_info(path)
+    if digest != info.sha256:
+        raise ModelMismatch(f"{path} is not the file that {path.with_suffix('.json')} describes")
+    return info
+
+
+@lru_cache(maxsize=4)
+def _sha256(path: Path, _changed: int, _size: int, _inode: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

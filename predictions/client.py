@@ -222,6 +222,8 @@ class Site:
             status, headers, answer = self._ask(method, path, body, options)
             now = time.monotonic()
             retry_after = seconds_to_wait(headers.get("Retry-After", ""))
+            if status == 403 and answer["code"] == "quota_exceeded":
+                raise Stop(f"{answer['detail']} Then go on with --resume.")
             if status in (401, 403):
                 raise Stop(f"{self.url} does not allow this: {answer['detail']}")
             if 300 <= status < 400:

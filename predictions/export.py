@@ -5,7 +5,6 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import PurePath
-from threading import BoundedSemaphore
 
 from django.core.files import File
 from django.db.models import Q, QuerySet
@@ -156,30 +155,3 @@ def in_chunks(
         last = page[-1]
         older = Q(created_at=last.created_at, id__lt=last.pk) | Q(created_at__lt=last.created_at)
         page = list(predictions.filter(older)[:CHUNK])
-
-
-class Slots:
-    """So many exports at the same time: each holds a thread for as long as its reader likes."""
-
-    def __init__(self, count: int) -> None:
-        self._free = BoundedSemaphore(count)
-
-    def take(self, chunks: Iterator) -> "_Taken | None":
-        """Return the chunks, which must be closed at the end, or None where no slot is free."""
-        return _Taken(chunks, self._free) if self._free.acquire(blocking=False) else None
-
-
-class _Taken:
-    def __init__(self, chunks: Iterator, free: BoundedSemaphore) -> None:
-        self._chunks = chunks
-        self._free: BoundedSemaphore | None = free
-
-    def __iter__(self) -> Iterator:
-        return self._chunks
-
-    def close(self) -> None:
-        """Give the slot back, once."""
-        free, self._free = self._free, None
-        if free is not None:
-            self._chunks.close()
-            free.release()

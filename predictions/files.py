@@ -33,7 +33,9 @@ TIME_BUDGET = timedelta(seconds=20)
 TEMPORARY_AGE = timedelta(hours=1)
 MAX_SUSPECTS = 20_000
 LOOKUP_SIZE = 500
-"""Photos that are looked up in one query."""
+"""Photos that are looked up in one query, and files that are removed at once."""
+BULK_SIZE = 10
+"""So many objects are worth a request of the kind that not every store knows."""
 
 _OBJECT_STORE_PACKAGES = {"botocore", "boto3", "s3transfer", "urllib3"}
 _PHOTO_FOLDER = re.compile(r"photos/[0-9a-f]{2}(/[0-9a-f]{32})?")
@@ -125,7 +127,10 @@ def open_file(field_file: FieldFile | None) -> File:
 def delete_files(names: Iterable[str]) -> None:
     """Remove stored files with their empty folders. Never fails: remove_orphans tries again."""
     folders = set()
-    for name in filter(None, names):
+    names = list(filter(None, names))
+    if len(names) >= BULK_SIZE and _delete_in_bulk(names):
+        return
+    for name in names:
         try:
             default_storage.delete(name)
             folders.add(str(PurePosixPath(name).parent))
@@ -133,6 +138,29 @@ def delete_files(names: Iterable[str]) -> None:
             log.exception("file not deleted", name=name)
     for folder in folders:
         _remove_folder(folder)
+
+
+def _delete_in_bulk(names: list[str]) -> bool:
+    """Remove up to 1,000 objects by one request; return whether the store could do that."""
+    if not hasattr(default_storage, "bucket"):
+        return False
+    root = _root_of_bucket()
+    try:
+        answer = default_storage.bucket.delete_objects(
+            Delete={"Objects": [{"Key": root + name} for name in names], "Quiet": True}
+        )
+    except Exception as error:
+        if not is_storage_error(error):
+            raise
+        log.warning("files not deleted in bulk", error=str(error))  # Not every store knows how.
+        return False
+    for error in answer.get("Errors", ()):
+        log.error("file not deleted", name=error.get("Key"), error=error.get("Message"))
+    return True
+
+
+def _root_of_bucket() -> str:
+    return f"{default_storage.location.strip('/')}/".lstrip("/")
 
 
 def _remove_folder(name: str) -> None:
@@ -190,7 +218,7 @@ class OrphanRemover:
         for page in pages(default_storage, "photos", self._cursor):
             self._suspect(page)
             self._cursor = page.cursor
-            if time.monotonic() > end or len(self._suspects) > MAX_SUSPECTS:
+            if time.monotonic() > end or len(self._suspects) >= MAX_SUSPECTS:
                 return
         self._cursor = None
 
@@ -210,10 +238,10 @@ class OrphanRemover:
         for start in range(0, len(names), LOOKUP_SIZE):
             chunk = names[start : start + LOOKUP_SIZE]
             orphans = _without_row(chunk)
-            for name in orphans:
-                delete_files([name])
-                log.info("orphan removed", name=name)
-                removed += 1
+            delete_files(orphans)
+            if orphans:
+                log.info("orphans removed", count=len(orphans), names=orphans[:3])
+            removed += len(orphans)
             for name in chunk:
                 del self._suspects[name]
             if time.monotonic() > end:
@@ -275,9 +303,8 @@ def _abort_old_parts(limit: float) -> int:
         return 0
     aborted = 0
     bucket = default_storage.bucket
-    prefix = f"{default_storage.location.strip('/')}/photos/".lstrip("/")
     try:
-        for upload in bucket.multipart_uploads.filter(Prefix=prefix):
+        for upload in bucket.multipart_uploads.filter(Prefix=f"{_root_of_bucket()}photos/"):
             if upload.initiated.timestamp() < limit:
                 upload.abort()
                 aborted += 1

@@ -183,6 +183,9 @@ class Prediction(QueueEntry):
     is_deleted = False
     """Set on an instance whose row was found to be gone."""
 
+    place = None
+    """Set by the pages on an instance that is queued."""
+
     objects = PredictionQuerySet.as_manager()
 
     class Meta:
@@ -406,6 +409,16 @@ class ExplanationRequest(QueueEntry):
         return f"Request for face {self.index} of {self.prediction_id}"
 
 
+class RunningExport(models.Model):
+    """A file that a user is being sent. The web process that sends it renews ``seen_at``."""
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    seen_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"Export {self.pk} of user {self.owner_id}"
+
+
 class IdempotencyKey(models.Model):
     """The answer to a request that may be sent again, under a key that its sender chose."""
 
@@ -473,3 +486,14 @@ class SeededDemoImage(models.Model):
 
     def __str__(self) -> str:
         return self.slug
+
+
+class Heartbeat(models.Model):
+    """Counts up for as long as a process of this name works; see emotionsite.heartbeats."""
+
+    name = models.CharField(max_length=40, unique=True)
+    counter = models.PositiveBigIntegerField(default=0)
+    beaten_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return self.name

@@ -10,6 +10,7 @@ decided when the turn comes: the urgent ones first, then in the order in which t
 
 from bisect import bisect_left
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 
@@ -98,9 +99,15 @@ def _locked(entries: QuerySet[Entry]) -> QuerySet[Entry]:
 
 
 def positions(entries: Iterable[Entry]) -> dict[object, int]:
-    """Return, by primary key, how many other entries are served before each queued one."""
+    """Return, by primary key, how many other entries are served before each queued one.
+
+    One entry is counted in the indexes, however many wait; for several, what waits is read.
+    """
     found: dict[object, int] = {}
     queued = [entry for entry in entries if entry.turn is not None]
+    if len(queued) == 1:
+        position = _position(queued[0])
+        return {} if position is None else {queued[0].pk: position}
     for owner_id in {entry.owner_id for entry in queued}:
         model = type(queued[0])
         of_owner = waiting(model).filter(owner=owner_id)
@@ -119,8 +126,38 @@ def positions(entries: Iterable[Entry]) -> dict[object, int]:
     return found
 
 
-def seconds_until(position: int) -> float | None:
-    """Estimate how long an entry waits behind ``position`` others; None without experience."""
+def _position(entry: QueueEntry) -> int | None:
+    model = type(entry)
+    found = waiting(model).filter(pk=entry.pk).values_list("owner_id", "is_urgent", "queued_at")
+    if not (row := found.first()):
+        return None
+    owner_id, is_urgent, queued_at = row
+    of_owner = waiting(model).filter(owner=owner_id)
+    urgent = Q(is_urgent=True)
+    older = Q(queued_at__lt=queued_at)
+    rank = of_owner.filter(urgent & older if is_urgent else urgent | older).count()
+    own_turn = of_owner.order_by(*ORDER).values_list(*ORDER)[rank : rank + 1].first()
+    if own_turn is None:
+        return None
+    turn, since = own_turn
+    others = waiting(model).exclude(Q(owner=owner_id) if owner_id else Q(owner__isnull=True))
+    return rank + others.filter(Q(turn__lt=turn) | Q(turn=turn, queued_at__lt=since)).count()
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast the queue moves: ``seconds`` for one entry, of which ``workers`` run at once."""
+
+    seconds: float
+    workers: int
+
+    def seconds_until(self, position: int) -> float:
+        """Estimate how long an entry waits for its answer behind ``position`` others."""
+        return (position / self.workers + 1) * self.seconds
+
+
+def pace() -> Pace | None:
+    """Return how fast the last analyses went; None where there was none yet."""
     recent = (
         Prediction.objects.filter(
             finished_at__isnull=False, started_at__isnull=False, status=Status.SUCCEEDED
@@ -132,4 +169,10 @@ def seconds_until(position: int) -> float | None:
     if not seconds:
         return None
     workers = max(Prediction.objects.filter(status=Status.RUNNING).count(), 1)
-    return (position / workers + 1) * sum(seconds) / len(seconds)
+    return Pace(sum(seconds) / len(seconds), workers)
+
+
+def seconds_until(position: int) -> float | None:
+    """Estimate how long an entry waits behind ``position`` others; None without experience."""
+    found = pace()
+    return found.seconds_until(position) if found else None

@@ -1,16 +1,23 @@
 """How much of the site one user may occupy. The operator's limits for everybody lie behind them."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.db import transaction
 from django.db.models import Sum
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from predictions import queue
-from predictions.models import Photo, Prediction
+from predictions.models import Photo, Prediction, RunningExport
 
 MEGABYTE = 1024 * 1024
+
+EXPORT_TIMEOUT = timedelta(seconds=40)
+"""A running export that was not renewed for so long has lost its web process."""
 
 
 class QueueFull(Exception):
@@ -64,11 +71,40 @@ def stored(owner) -> Usage:
     return Usage("stored", size, settings.QUOTA_STORED_MB * MEGABYTE)
 
 
+def exports(owner) -> Usage:
+    """Return how many files the owner is being sent, by all web processes together."""
+    return Usage("exports", _alive(owner).count(), settings.QUOTA_EXPORTS)
+
+
+def _alive(owner):
+    # A time in the future was written by a clock that was wrong: it must not block its owner.
+    now = timezone.now()
+    renewed = (now - EXPORT_TIMEOUT, now + EXPORT_TIMEOUT)
+    return RunningExport.objects.filter(owner=owner, seen_at__range=renewed)
+
+
+def start_export(owner) -> RunningExport:
+    """Count one more export of the owner until its row is deleted, or no longer renewed.
+
+    Raises QuotaExceeded.
+    """
+    with transaction.atomic():
+        # Two requests of one user take turns, and the second counts the first.
+        list(get_user_model().objects.select_for_update().filter(pk=owner.pk).values_list("pk"))
+        usage = exports(owner)
+        if not usage.has_room():
+            detail = _("%(used)s of %(limit)s downloads are running. Wait until one is complete.")
+            detail %= {"used": usage.used, "limit": usage.limit}
+            raise QuotaExceeded(usage, detail, retry_after=30)
+        RunningExport.objects.filter(owner=owner).exclude(pk__in=_alive(owner)).delete()
+        return RunningExport.objects.create(owner=owner)
+
+
 def check_queue(owner) -> None:
     """Raise QuotaExceeded or QueueFull where no further photo of the owner may wait."""
     usage = waiting(owner)
     if not usage.has_room():
-        detail = _("You have %(used)s photos waiting, and %(limit)s may wait. Try again soon.")
+        detail = _("Your queue is full: %(used)s of %(limit)s photos are waiting. Try again soon.")
         detail %= {"used": usage.used, "limit": usage.limit}
         raise QuotaExceeded(usage, detail, retry_after=30)
     if queue.waiting(Prediction).count() >= settings.QUEUE_LIMIT:

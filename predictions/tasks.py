@@ -15,6 +15,7 @@ from django.db import connection
 from django.db.models.fields.files import FieldFile
 from django.utils.translation import override
 
+from emotionsite.celery import one_at_a_time
 from mlcore.errors import MLCoreError, ModelMismatch, UnreadableImage
 from predictions import explanations, files, leases, recovery, removal, services
 from predictions.files import StorageUnavailable
@@ -186,18 +187,26 @@ def handle_explanation_lost(task_id=None, **_kwargs) -> None:
 
 @shared_task(name=services.SWEEP)
 def sweep() -> None:
-    """Bring back what was lost, and delete what was removed."""
+    """Bring back what was lost."""
     recovery.sweep()
+
+
+@shared_task(name="predictions.purge")
+@one_at_a_time
+def purge() -> None:
+    """Delete what was removed."""
     removal.purge()
 
 
 @shared_task(name=services.FORGET)
+@one_at_a_time
 def forget() -> None:
     """Delete what is older than the operator keeps it."""
     removal.forget()
 
 
 @shared_task(name=services.REMOVE_ORPHANS)
+@one_at_a_time
 def remove_orphans() -> None:
-    """Remove stored files that no photo owns."""
+    """Remove stored files that no photo owns, and temporary files."""
     files.remove_orphans()

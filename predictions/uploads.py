@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from mlcore.decoder import shared_decoder
 from mlcore.errors import UnreadableImage
+from mlcore.structure import sniff
 
 FORMAT_NAMES = gettext_lazy("JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP or TIFF")
 ACCEPT = "image/*,.heic,.heif"
@@ -83,6 +84,10 @@ def validate(file: File, name: str | None = None) -> Upload:
         raise UploadError("empty_file")
     if size > settings.MAX_UPLOAD_MB * 1024 * 1024:
         raise UploadError("file_too_large")
+    file.seek(0)
+    # Most of what is no picture needs no process to tell.
+    if sniff(file.read(32)) is None:
+        raise UploadError("unsupported_format")
     try:
         header = shared_decoder().read_header(
             file, max_pixels=settings.MAX_UPLOAD_MEGAPIXELS * 1_000_000

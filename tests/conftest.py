@@ -35,7 +35,7 @@ os.environ.update(
     DJANGO_SETTINGS_MODULE="emotionsite.settings",
     ALLOWED_HOSTS="localhost,127.0.0.1,[::1]",
     DATA_DIR=str(DATA_DIR),
-    DATABASE_URL=os.environ.get("TEST_DATABASE_URL", f"sqlite:///{DATA_DIR}/db.sqlite3"),
+    DATABASE_URL=os.environ.get("TEST_DATABASE_URL", ""),
     DEBUG="false",
     EMAIL_URL="",
     LOG_JSON="false",
@@ -44,6 +44,7 @@ os.environ.update(
     SECRET_KEY="only-for-tests-" + "0123456789" * 4,
     SITE_TLS="false",
     STORAGE_URL="",
+    WORKER_PROCESSES="1",
 )
 
 
@@ -137,10 +138,11 @@ def nobody_else_works(_worker: Worker) -> None:
 
 @pytest.fixture
 def worker(transactional_db, redis_server: RedisServer, _worker: Worker) -> Iterator[Worker]:
-    """A real Celery worker with beat on the test database; it may be stopped and started, too.
+    """Real workers for photos and maintenance, and beat, on the test database.
 
-    It is one process for all tests. After each test its queue is emptied and it finishes what it
-    is at, so that nothing reaches into the next test's database.
+    They may be stopped and started, and are the same processes for all tests. After each test the
+    queues are emptied and they finish what they are at, so that nothing reaches into the next
+    test's database.
     """
     _worker.start()
     yield _worker

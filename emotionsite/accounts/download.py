@@ -10,7 +10,7 @@ from django.http import HttpRequest
 
 from emotionsite.accounts.models import ApiToken, User
 from predictions import export
-from predictions.api.serializers import PredictionSerializer
+from predictions.api.serializers import ExportedSerializer
 from predictions.models import EarlierAnswer, Prediction
 
 
@@ -65,7 +65,7 @@ def archive(request: HttpRequest, note: Callable[[int], None] | None = None) -> 
     """Yield a ZIP of the user's account.json, records and every file; ``note`` as for a ZIP."""
 
     def record(prediction: Prediction) -> dict:
-        known = PredictionSerializer(prediction, context={"request": request}).data
+        known = ExportedSerializer(prediction, context={"request": request}).data
         return {**known, "earlier_answers": list(map(earlier, prediction.earlier_answers.all()))}
 
     account = json.dumps(

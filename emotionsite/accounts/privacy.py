@@ -24,7 +24,7 @@ from emotionsite.accounts import erasure
 from emotionsite.accounts.download import archive
 from emotionsite.accounts.erasure import Erasure, Scope
 from emotionsite.accounts.forms import ConfirmForm, RetentionForm
-from predictions.api.reports import TooManyExports, streamed
+from predictions.api.reports import REFUSALS, streamed
 from predictions.models import Prediction
 from predictions.pages.exporting import WATCHED, progress_of
 
@@ -77,9 +77,9 @@ def download(request: HttpRequest) -> HttpResponseBase:
             chunks = progress.watched(archive(request, progress.note))
         else:
             chunks = archive(request)
-        return streamed(chunks, "emotionsite-everything", "zip")
-    except TooManyExports:
-        messages.error(request, _("Others are taking their files at the moment; try again soon."))
+        return streamed(request.user, chunks, "emotionsite-everything", "zip")
+    except REFUSALS as error:
+        messages.error(request, f"{error.detail} ({error.code})")
         return redirect("account-privacy")
 
 

@@ -15,17 +15,21 @@ from knox.settings import knox_settings
 
 from emotionsite.accounts.forms import TokenForm
 from emotionsite.accounts.models import ApiToken
+from predictions import quotas
 
 
 @require_safe
 @never_cache
 @login_required
 def account(request: HttpRequest) -> HttpResponse:
-    """Show who one is to the site, and by what one logs in."""
+    """Show who you are to the site, how you log in, and what you occupy of it."""
     user = request.user
     context = {
         "has_second_factor": is_mfa_enabled(user, [Authenticator.Type.TOTP]),
         "staff_acts": user.staff_acts.all(),
+        "waiting": quotas.waiting(user),
+        "stored": quotas.stored(user),
+        "exports": quotas.exports(user),
         "is_unverified": bool(settings.EMAIL_URL and user.email and not has_verified_email(user)),
     }
     return render(request, "account/profile.html", context)

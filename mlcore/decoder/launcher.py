@@ -158,7 +158,9 @@ def _refusal(code: str) -> bytes:
 def _read(kind: int, content: bytes, shared: mmap.mmap, max_side: int, max_pixels: int) -> bytes:
     """Write the pixels of a picture, where they are asked for, and return the result."""
     from mlcore.images import load_photo, read_header
+    from mlcore.structure import check_structure
 
+    check_structure(content, max_pixels)
     if kind == protocol.HEADER:
         name, width, height = read_header(content, max_pixels)
         known = protocol.FORMATS.index(name)

@@ -2,6 +2,8 @@
 
 import io
 
+from mlcore.formats import MAX_PIXELS
+
 
 def load_decoders() -> None:
     """Import the decoders of every format, and read a picture of each, which loads the rest."""
@@ -10,6 +12,7 @@ def load_decoders() -> None:
     from PIL import AvifImagePlugin, Image, ImageCms
 
     from mlcore.images import load_photo, read_header
+    from mlcore.structure import check_structure
 
     # A thread for each core would multiply the memory that a picture takes.
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1
@@ -36,6 +39,7 @@ def load_decoders() -> None:
         _encoded(colours, "HEIF", exif=exif),
     ]
     for sample in samples:
+        check_structure(sample, MAX_PIXELS)
         read_header(sample)
         load_photo(sample)
         load_photo(sample, max_side=16)

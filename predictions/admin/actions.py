@@ -31,8 +31,11 @@ def act_on_each(
         try:
             service(prediction)
             count += 1
+        except services.QuotaExceeded:
+            # Its own sentence is for the owner.
+            refusals.add(_("An owner has as many photos waiting as one user may have."))
         except services.REFUSALS as error:
-            refusals.add(error.detail)
+            refusals.add(str(error.detail))
     if count:
         modeladmin.message_user(request, done % count, messages.SUCCESS)
     for detail in sorted(refusals):

@@ -63,7 +63,7 @@ class StuckFilter(admin.SimpleListFilter):
     parameter_name = "stuck"
 
     def lookups(self, request, model_admin) -> list[tuple[str, str]]:
-        return [("yes", _("For more than a minute"))]
+        return [("yes", _("Running for more than a minute, or waiting while nothing moves"))]
 
     def queryset(self, request, queryset):
         return stuck(queryset) if self.value() == "yes" else queryset

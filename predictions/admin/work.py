@@ -10,7 +10,7 @@ import structlog
 from celery import current_app
 from django.conf import settings
 from django.core.files.storage import default_storage
-from django.db.models import Count, Max, Min, Q, Sum
+from django.db.models import Count, Max, Q, Sum
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from kombu.exceptions import OperationalError
@@ -19,7 +19,8 @@ from redis.retry import Retry
 
 from mlcore.errors import MLCoreError
 from mlcore.model_info import read_model_info
-from predictions.admin.filters import PATIENCE, stuck
+from predictions import queue
+from predictions.admin.filters import stuck
 from predictions.admin.wording import why_failed
 from predictions.models import Photo, Prediction, Status
 
@@ -31,12 +32,21 @@ WORKER_SECONDS = 1.0
 """How long workers are listened for. All who are there answer within, and it always takes as long,
 because nobody knows how many there are."""
 
-CARRIED = {"celery": _("photos"), "explanations": _("drawings"), "deliveries": _("webhooks")}
+CARRIED = {
+    "celery": _("photos"),
+    "explanations": _("drawings"),
+    "maintenance": _("maintenance"),
+    "deliveries": _("webhooks"),
+}
 
 
 @dataclass
 class Queue:
-    """Tasks that wait in the broker, and the names of the workers that take them."""
+    """Tasks that wait in the broker, and the names of the workers that take them.
+
+    A task for photos or drawings only tells a worker that something waits: their number says
+    nothing about how many do.
+    """
 
     name: str
     tasks: int
@@ -56,14 +66,13 @@ def _records() -> dict:
     """What the database, which is the queue of record, knows of the work."""
     now = timezone.now()
     records = Prediction.objects.filter(removed_at=None)
-    waiting = records.filter(status=Status.QUEUED)
+    queued = records.filter(status=Status.QUEUED).count()
     ended = records.filter(finished_at__gte=now - timedelta(hours=1))
     failed = records.filter(status=Status.FAILED, finished_at__gte=now - timedelta(days=1))
-    queued = waiting.aggregate(queued=Count("pk"), oldest=Min("queued_at"))
     kinds = failed.order_by().values_list("error_code").annotate(Max("error_detail"), n=Count("pk"))
     return {
-        **queued,
-        "waits_long": bool(queued["oldest"] and queued["oldest"] <= now - PATIENCE),
+        "queued": queued,
+        "seconds_left": queue.seconds_until(queued - 1) if queued else None,
         "running": records.filter(status=Status.RUNNING).count(),
         "stuck": stuck(records).count(),
         **ended.aggregate(
@@ -117,7 +126,7 @@ def _queues() -> list[Queue] | None:
         log.warning("broker unreachable", error=str(error))
         return None
     for worker, served in sorted(answers.items()):
-        for queue in served:
-            if queue["name"] in queues:
-                queues[queue["name"]].workers.append(worker)
+        for taken in served:
+            if taken["name"] in queues:
+                queues[taken["name"]].workers.append(worker)
     return list(queues.values())

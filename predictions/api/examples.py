@@ -15,6 +15,7 @@ PROBABILITIES = {
 QUEUED = {
     "id": "0b0f7c56-6c4f-4f0e-9a0c-3f5a3a6d8f11",
     "status": "queued",
+    "queue_position": 7,
     "created_at": "2026-11-22T10:15:00.120000Z",
     "started_at": None,
     "finished_at": None,
@@ -35,6 +36,7 @@ QUEUED = {
 _URL = f"https://example.org/api/v1/predictions/{QUEUED['id']}"
 SUCCEEDED = QUEUED | {
     "status": "succeeded",
+    "queue_position": None,
     "started_at": "2026-11-22T10:15:00.160000Z",
     "finished_at": "2026-11-22T10:15:00.410000Z",
     "photo": QUEUED["photo"]
@@ -59,6 +61,7 @@ SUCCEEDED = QUEUED | {
     },
 }
 
+CANCELED = QUEUED | {"status": "canceled", "queue_position": None}
 NOT_KEPT = SUCCEEDED | {"photo": QUEUED["photo"]}
 CORRECTED = SUCCEEDED["faces"][0] | {"correction": "surprise"}
 INSIGHTS = {

@@ -19,25 +19,30 @@ from predictions.api import examples, schema
 from predictions.api.content import CSVRenderer, JSONLinesRenderer, ZIPRenderer
 from predictions.api.filters import PredictionFilter
 from predictions.api.serializers import (
+    ExportedSerializer,
     ExportSerializer,
     InsightsSerializer,
     PredictionSerializer,
 )
+from predictions.export_slots import Slots
 from predictions.insights import insights
 from predictions.models import Prediction
+from predictions.quotas import QuotaExceeded
 
-SLOTS = export.Slots(2)
-"""Of each web process."""
+SLOTS = Slots(4)
+"""Of each web process, beside its WAITING_THREADS."""
 
 MEDIA_TYPES = {"csv": "text/csv", "jsonl": "application/x-ndjson", "zip": "application/zip"}
 
 
 class TooManyExports(APIException):
     status_code = 503
-    default_code = "too_many_exports"
-    default_detail = gettext_lazy(
-        "Others are taking their files at the moment. Please try again soon."
-    )
+    code = default_code = "too_many_exports"
+    default_detail = gettext_lazy("Too many files are on their way at the moment. Try again soon.")
+
+
+REFUSALS = (TooManyExports, QuotaExceeded)
+"""Why a file may not be sent now; each has ``code`` and ``detail``."""
 
 
 def attachment(
@@ -47,12 +52,12 @@ def attachment(
 
     ``context`` is that of the serializer, with the request; ``progress`` has a method ``note``,
     which hears how many records were read, and ``watched``, through which the chunks go. Raises
-    TooManyExports.
+    one of REFUSALS.
     """
     note = progress.note if progress else None
 
     def record(prediction: Prediction) -> dict:
-        return PredictionSerializer(prediction, context=context).data
+        return ExportedSerializer(prediction, context=context).data
 
     if kind == "zip":
         chunks = export.zip_chunks(predictions, record, note)
@@ -60,15 +65,16 @@ def attachment(
         chunks = export.json_lines(export.in_chunks(predictions, note), record)
     else:
         chunks = export.csv_lines(export.in_chunks(predictions, note))
-    return streamed(progress.watched(chunks) if progress else chunks, "emotionsite", kind)
+    chunks = progress.watched(chunks) if progress else chunks
+    return streamed(context["request"].user, chunks, "emotionsite", kind)
 
 
-def streamed(chunks: Iterator, name: str, kind: str) -> StreamingHttpResponse:
-    """Send chunks as a file of one of the MEDIA_TYPES, with the day in its name.
+def streamed(user, chunks: Iterator, name: str, kind: str) -> StreamingHttpResponse:
+    """Send a user chunks as a file of one of the MEDIA_TYPES, with the day in its name.
 
-    Raises TooManyExports.
+    Raises one of REFUSALS.
     """
-    content = SLOTS.take(chunks)
+    content = SLOTS.take(user, chunks)
     if content is None:
         raise TooManyExports
     day = timezone.now().strftime("%Y-%m-%d")
@@ -130,7 +136,9 @@ class ExportView(_OwnRecords):
             (200, "text/csv"): OpenApiTypes.STR,
             (200, "application/x-ndjson"): OpenApiTypes.STR,
             (200, "application/zip"): OpenApiTypes.BINARY,
-            **schema.problems("invalid_input", *schema.CREDENTIALS, "too_many_exports"),
+            **schema.problems(
+                *("invalid_input", *schema.CREDENTIALS, "quota_exceeded", "too_many_exports")
+            ),
         },
     )
     def get(self, request):

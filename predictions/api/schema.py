@@ -48,7 +48,7 @@ ERRORS = {
     "too_complex": (422, explain("too_complex")),
     "timed_out": (422, explain("timed_out")),
     "idempotency_key_reused": (422, "This Idempotency-Key came with another request before."),
-    "quota_exceeded": (429, "You have 5000 photos waiting, and 5000 may wait. Try again soon."),
+    "quota_exceeded": (429, "Your queue is full: 5000 of 5000 photos are waiting. Try again soon."),
     "throttled": (429, "Request was throttled. Expected available in 12 seconds."),
     "queue_full": (503, str(QueueFull.detail)),
     "storage_unavailable": (503, str(StorageUnavailable.detail)),
@@ -110,6 +110,8 @@ def _problem(status: int, code: str, detail: str) -> dict:
     if code == "invalid_input":
         field, sentence = detail.split(": ")
         problem["errors"] = {field: [{"code": "max_value", "detail": sentence}]}
+    if code == "quota_exceeded":
+        problem["quota"] = {"name": "waiting", "used": 5000, "limit": 5000}
     return problem
 
 

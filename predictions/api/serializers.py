@@ -5,6 +5,7 @@ from rest_framework import serializers
 from rest_framework.reverse import reverse
 
 from mlcore.labels import LABELS
+from predictions import queue
 from predictions.limits import AT_ONCE
 from predictions.models import LABEL_CHOICES, DemoImage, Face, Photo, Prediction, Status
 
@@ -104,9 +105,26 @@ class FailureSerializer(serializers.Serializer):
     detail = serializers.CharField(source="error_detail")
 
 
-class PredictionSerializer(serializers.ModelSerializer):
-    """One analysis of one photo, from the moment it is accepted."""
+class PredictionListSerializer(serializers.ListSerializer):
+    """Finds the positions of all queued records at once."""
 
+    def to_representation(self, data):
+        predictions = list(data)
+        self.context["positions"] = queue.positions(predictions)
+        return super().to_representation(predictions)
+
+
+class PredictionSerializer(serializers.ModelSerializer):
+    """One analysis of one photo, from the moment it is accepted.
+
+    ``positions`` in the context are those of ``queue.positions``; where they are missing, a record
+    asks for its own.
+    """
+
+    queue_position = serializers.SerializerMethodField(
+        help_text="How many photos are analysed before this one, 0 for the next; they may be other "
+        "users'. Null unless it is queued."
+    )
     photo = PhotoSerializer()
     faces = serializers.SerializerMethodField(
         help_text="Largest first; empty until analysed, and where no face was found."
@@ -126,9 +144,11 @@ class PredictionSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = Prediction
+        list_serializer_class = PredictionListSerializer
         fields = (
             "id",
             "status",
+            "queue_position",
             "created_at",
             "started_at",
             "finished_at",
@@ -138,6 +158,13 @@ class PredictionSerializer(serializers.ModelSerializer):
             "model",
             "error",
         )
+
+    @extend_schema_field(serializers.IntegerField(min_value=0, allow_null=True))
+    def get_queue_position(self, prediction: Prediction) -> int | None:
+        positions = self.context.get("positions")
+        if positions is None:
+            positions = queue.positions([prediction])
+        return positions.get(prediction.pk)
 
     @extend_schema_field(FaceSerializer(many=True))
     def get_faces(self, prediction: Prediction) -> list[dict]:
@@ -156,6 +183,15 @@ class PredictionSerializer(serializers.ModelSerializer):
     @extend_schema_field(FailureSerializer(allow_null=True))
     def get_error(self, prediction: Prediction) -> dict | None:
         return FailureSerializer(prediction).data if prediction.error_code else None
+
+
+class ExportedSerializer(PredictionSerializer):
+    """A record in a file, which outlives every position in the queue."""
+
+    class Meta(PredictionSerializer.Meta):
+        fields = tuple(
+            name for name in PredictionSerializer.Meta.fields if name != "queue_position"
+        )
 
 
 class KeepPhotoField(serializers.BooleanField):
@@ -300,6 +336,14 @@ class FieldErrorSerializer(serializers.Serializer):
     detail = serializers.CharField()
 
 
+class QuotaSerializer(serializers.Serializer):
+    """What is used up of what one user may occupy."""
+
+    name = serializers.ChoiceField(["waiting", "stored", "exports"])
+    used = serializers.IntegerField(help_text="Photos, bytes or files.")
+    limit = serializers.IntegerField()
+
+
 class ProblemSerializer(serializers.Serializer):
     """An error as RFC 9457 has it."""
 
@@ -314,6 +358,7 @@ class ProblemSerializer(serializers.Serializer):
         required=False,
         help_text="Of single fields, by name.",
     )
+    quota = QuotaSerializer(required=False, help_text="Beside `quota_exceeded`.")
 
 
 class OutcomeSerializer(serializers.Serializer):

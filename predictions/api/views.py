@@ -15,7 +15,7 @@ from rest_framework.reverse import reverse
 from rest_framework.serializers import Serializer
 from rest_framework.viewsets import GenericViewSet
 
-from predictions import explanations, removal, services, uploads
+from predictions import explanations, queue, removal, services, uploads
 from predictions.api import examples, schema
 from predictions.api.content import FORMS, BatchParser, JPEGRenderer, PhotoParser, WholeBodyMixin
 from predictions.api.errors import describe
@@ -184,10 +184,12 @@ class PredictionViewSet(
             elif prediction and prediction.is_finished and outcome["status"] == 202:
                 outcome["status"] = status.HTTP_201_CREATED
         # What was turned away for now may be sent again, also under the same key.
-        is_final = not any(outcome["status"] in (404, 429, 503) for outcome in outcomes)
-        if not is_final:
+        statuses = {outcome["status"] for outcome in outcomes}
+        if statuses & {404, 429, 503}:
             headers["Retry-After"] = str(services.QueueFull.retry_after)
-        answer = OutcomeSerializer(outcomes, many=True, context=self.get_serializer_context())
+        is_final = not statuses & {403, 404, 429, 503}
+        context = self.get_serializer_context() | {"positions": queue.positions(taken)}
+        answer = OutcomeSerializer(outcomes, many=True, context=context)
         response = Response(answer.data, status.HTTP_207_MULTI_STATUS, headers=headers)
         response.predictions = taken if is_final else None
         return response
@@ -272,7 +274,7 @@ class PredictionViewSet(
         responses={
             202: schema.record(
                 "Canceled; `succeeded` where there is an answer from before, which holds on.",
-                examples.QUEUED | {"status": "canceled"},
+                examples.CANCELED,
             ),
             **schema.problems(*schema.WRITING, "not_found", "already_finished"),
         },

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 from predictions.api import reports
 from predictions.models import Prediction
 from predictions.pages.access import fragment
+from predictions.pages.forms import whole_number
 
 TEXTS = {
     "csv": _("Table (CSV)"),
@@ -74,8 +75,8 @@ def export_file(request: HttpRequest) -> HttpResponseBase:
     progress = progress_of(request, kind)
     try:
         return reports.attachment(predictions, kind, {"request": request}, progress)
-    except reports.TooManyExports as error:
-        messages.error(request, f"{error.detail} ({error.default_code})")
+    except reports.REFUSALS as error:
+        messages.error(request, f"{error.detail} ({error.code})")
     return redirect("insights")
 
 
@@ -96,7 +97,7 @@ def export_progress(request: HttpRequest, ticket: UUID) -> HttpResponse:
 
     A page that asks for the first time gets another ticket for its next file.
     """
-    kind, asked = request.GET.get("as"), _number(request.GET.get("asked", ""))
+    kind, asked = request.GET.get("as"), whole_number(request.GET.get("asked", ""))
     if kind not in WATCHED:
         raise Http404
     begun = cache.get(key_of(request.user, ticket))
@@ -105,7 +106,3 @@ def export_progress(request: HttpRequest, ticket: UUID) -> HttpResponse:
     if not asked:
         context["next_ticket"] = uuid4()
     return render(request, "predictions/_export_progress.html", context)
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 0

@@ -19,3 +19,8 @@ class CorrectionForm(forms.Form):
     """What the owner would call a face; empty takes the correction back."""
 
     label = forms.ChoiceField(required=False, choices=[("", ""), *LABEL_CHOICES])
+
+
+def whole_number(text: str) -> int:
+    """Return what a page sends as a number; 0 for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 0

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 from predictions import removal
 from predictions.models import Prediction
 from predictions.pages.finding import HistoryFilter
+from predictions.pages.places import set_places
 from predictions.pages.stepping import remember
 
 PER_PAGE = 24
@@ -41,6 +42,7 @@ def history(request: HttpRequest) -> HttpResponse:
     start = last if by_scrolling else first
     ids = list(pages.object_list[max(start.start_index() - 1, 0) : last.end_index()])
     shown = Prediction.objects.select_related("photo").in_bulk(ids)
+    set_places(shown.values())
     context = {
         "predictions": [shown[pk] for pk in ids if pk in shown],
         "first": first.number,

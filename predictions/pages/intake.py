@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from predictions import services, uploads
 from predictions.models import Prediction
+from predictions.quotas import QuotaExceeded
 from predictions.unavailable import (
     DatabaseUnavailable,
     PicturesUnavailable,
@@ -39,6 +40,8 @@ class Outcome:
     was_kept: bool = False
     code: str = ""
     detail: str = ""
+    retry_after: int | None = None
+    """Seconds after which to send the file again; None where waiting does not help."""
 
     @property
     def is_known(self) -> bool:
@@ -58,6 +61,8 @@ class Outcome:
     def http_status(self) -> int:
         if self.code in PASSING:
             return 503
+        if self.code == QuotaExceeded.code:
+            return 429 if self.retry_after else 403
         if self.code == "file_too_large":
             return 413
         return 422 if self.code else 201 if self.is_new else 200
@@ -82,12 +87,17 @@ def take(
             owner, uploads.validate(file, name), keep_photo=keep_photo, urgent=urgent
         )
     except (uploads.UploadError, *services.REFUSALS) as error:
-        return Outcome(name, code=error.code, detail=error.detail)
+        return _refused(name, error)
     except Exception as error:
         found = unavailable(error)
         if found is None:
             raise
         log.exception("photo not stored", code=found.code)
-        return Outcome(name, code=found.code, detail=str(found.detail))
+        return _refused(name, found)
     was_kept = not is_new and not keep_photo and prediction.photo.is_kept
     return Outcome(name, prediction, is_new, was_kept)
+
+
+def _refused(name: str, error: Exception) -> Outcome:
+    retry_after = getattr(error, "retry_after", None)
+    return Outcome(name, code=error.code, detail=str(error.detail), retry_after=retry_after)

@@ -20,8 +20,9 @@ from predictions.models import Prediction, Status
 from predictions.pages.access import action, fragment
 from predictions.pages.earlier import changes
 from predictions.pages.explaining import Look, look_at
-from predictions.pages.forms import CorrectionForm
+from predictions.pages.forms import CorrectionForm, whole_number
 from predictions.pages.measured import by_class, figures
+from predictions.pages.places import set_places
 from predictions.pages.stepping import last_seen, neighbours
 from predictions.pages.wording import other_network, track_record
 
@@ -78,6 +79,7 @@ def _own_context(request: HttpRequest, prediction: Prediction, number: str | Non
     """Return what the page of a user's own result needs, with other networks' answers and its
     neighbours in the history."""
     context = faces_context(prediction, number)
+    set_places([prediction])
     context["steps"] = neighbours(request, prediction)
     context["earlier"] = changes(prediction, context["faces"], context["face"])
     context["poll_milliseconds"] = poll_milliseconds(prediction)
@@ -88,6 +90,7 @@ def _own_context(request: HttpRequest, prediction: Prediction, number: str | Non
 @login_required
 def detail(request: HttpRequest, pk) -> HttpResponse:
     prediction = owned(request, pk)
+    _prioritise(request, prediction)
     context = _own_context(request, prediction, request.GET.get("face"))
     if "look" in request.GET:
         context["look"] = _look(request, context)
@@ -99,20 +102,48 @@ def _look(request: HttpRequest, context: dict) -> Look | None:
     return look_at(request, context["face"]) if is_answered else None
 
 
+def _prioritise(request: HttpRequest, prediction: Prediction) -> None:
+    """Let a photo go before its owner's other ones, now that somebody watches it."""
+    if prediction.status == Status.QUEUED and not prediction.is_urgent and request.method == "GET":
+        services.prioritise(prediction)
+
+
 @fragment
 def progress(request: HttpRequest, pk) -> HttpResponse:
-    """Answer a waiting page: nothing new (204), another state, or the whole result."""
+    """Answer a waiting page: nothing new (204), another place in the queue, another state, or the
+    whole result.
+    """
     prediction = Prediction.objects.for_user(request.user).filter(pk=pk).first()
     if prediction is None:
         return render(request, "predictions/_gone.html", status=404)
     wait = poll_milliseconds(prediction)
     seen = request.GET.get("seen", "")
+    _prioritise(request, prediction)
     if seen == f"{prediction.status}-{wait}":
-        return HttpResponse(status=204)
+        return _place(request, prediction)
     context = _own_context(request, prediction, None) | {"poll_milliseconds": wait}
     status = STOP_POLLING if prediction.is_finished else 200
     context["announce"] = not seen.startswith(prediction.status)
     return render(request, "predictions/_result.html", context, status=status)
+
+
+def _place(request: HttpRequest, prediction: Prediction) -> HttpResponse:
+    """Answer with the photo's place in the queue where the page shows another one, or 204.
+
+    A screen reader hears of it seldom: whenever half of those that were before it are done.
+    """
+    set_places([prediction])
+    place = prediction.place
+    if place is None or request.GET.get("place", place.token) == place.token:
+        return HttpResponse(status=204)
+    heard = whole_number(request.GET.get("heard", ""))
+    is_news = place.position < heard and 2 * place.position <= heard
+    context = {"prediction": prediction, "announce": is_news}
+    context["heard"] = place.position if is_news else max(heard, place.position)
+    response = render(request, "predictions/_place.html", context)
+    response["HX-Retarget"] = "#place"
+    response["HX-Reswap"] = "outerHTML"
+    return response
 
 
 @fragment

@@ -113,6 +113,6 @@ def _export(request: HttpRequest, chosen: PredictionQuerySet) -> HttpResponseBas
         raise Http404
     try:
         return reports.attachment(chosen, kind, {"request": request})
-    except reports.TooManyExports as error:
-        messages.error(request, f"{error.detail} ({error.default_code})")
+    except reports.REFUSALS as error:
+        messages.error(request, f"{error.detail} ({error.code})")
     return redirect(_history(request))

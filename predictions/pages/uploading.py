@@ -10,11 +10,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
-from predictions import limits, services, uploads
+from predictions import limits, uploads
 from predictions.models import DemoImage, Prediction
 from predictions.pages.access import action
 from predictions.pages.forms import NoticeForm
 from predictions.pages.intake import Outcome, take
+from predictions.pages.places import set_places
 from predictions.pages.results import faces_context
 
 RECENT = 6
@@ -46,6 +47,8 @@ def _upload_page(
     notice: NoticeForm | None = None,
     status: int = 200,
 ) -> HttpResponse:
+    recent = list(Prediction.objects.for_user(request.user)[:RECENT])
+    set_places(recent)
     response = render(
         request,
         "predictions/upload.html",
@@ -57,14 +60,15 @@ def _upload_page(
             "at_once": limits.AT_ONCE,
             "demo_images": DemoImage.objects.published(),
             "notice": None if request.user.has_accepted_notice else notice or NoticeForm(),
-            "recent": Prediction.objects.for_user(request.user)[:RECENT],
+            "recent": recent,
             "refused": [outcome for outcome in outcomes or [] if outcome.code],
             "taken": [outcome for outcome in outcomes or [] if not outcome.code],
         },
         status=status,
     )
-    if status == 503:
-        response["Retry-After"] = str(services.QueueFull.retry_after)
+    delays = [outcome.retry_after for outcome in outcomes or [] if outcome.retry_after]
+    if status >= 400 and delays:
+        response["Retry-After"] = str(max(delays))
     return response
 
 
@@ -171,6 +175,7 @@ def upload_one(request: HttpRequest) -> HttpResponse:
             status=outcome.http_status,
         )
     else:
+        set_places([outcome.prediction])
         response = render(
             request,
             "predictions/_card.html",
@@ -180,6 +185,6 @@ def upload_one(request: HttpRequest) -> HttpResponse:
         response["Location"] = outcome.prediction.get_absolute_url()
         if outcome.note and "single" in request.POST:
             messages.info(request, outcome.note)
-    if outcome.http_status == 503:
-        response["Retry-After"] = str(services.QueueFull.retry_after)
+    if outcome.retry_after:
+        response["Retry-After"] = str(outcome.retry_after)
     return response

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import ceil
 
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from predictions.models import DemoImage, Prediction, Status
 from predictions.services import INTERNAL_ERRORS
@@ -186,6 +188,39 @@ def setback(prediction: Prediction) -> str:
     if prediction.error_code == "canceled":
         return _("The new analysis was canceled. This is the answer from before.")
     return _("The new analysis failed. This is the answer from before.")
+
+
+def rounded(seconds: float) -> int:
+    """Return a wait as exactly as anybody can know it: to 5 s, to a minute or to an hour."""
+    for least, step in ((5400, 3600), (60, 60), (10, 5)):
+        if seconds >= least - step / 2:
+            return round(seconds / step) * step
+    return max(ceil(seconds), 1)
+
+
+def about(seconds: float) -> str:
+    """Return how long a wait is: about 20 s, about 4 minutes, about 2 hours."""
+    whole = rounded(seconds)
+    if whole < 60:
+        return _("about %(count)s s") % {"count": whole}
+    if whole < 5400:
+        minutes = whole // 60
+        text = ngettext("about %(count)s minute", "about %(count)s minutes", minutes)
+        return text % {"count": minutes}
+    hours = whole // 3600
+    text = ngettext("about %(count)s hour", "about %(count)s hours", hours)
+    return text % {"count": hours}
+
+
+def place(position: int, seconds: float | None) -> str:
+    """Return a place in the queue, such as: 7 before yours, about 20 s. Of an unknown wait
+    (``seconds`` None) only the number is said."""
+    if not position:
+        return _("Yours is next")
+    number = number_format(position, force_grouping=True)
+    text = ngettext("%(number)s before yours", "%(number)s before yours", position)
+    text %= {"number": number}
+    return text if seconds is None else f"{text}, {about(seconds)}"
 
 
 def headline(prediction: Prediction) -> str:

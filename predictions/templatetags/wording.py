@@ -7,6 +7,7 @@ from predictions.pages import wording
 
 register = template.Library()
 
+register.filter("about", wording.about)
 register.filter("percent", wording.percent)
 register.filter("advise", wording.advise)
 register.filter("remedy", wording.remedy)

@@ -1,7 +1,8 @@
-"""Celery tasks of the queue ``deliveries``, which a worker of its own serves."""
+"""Celery tasks: deliveries have a queue and a worker of their own."""
 
 from celery import shared_task
 
+from emotionsite.celery import one_at_a_time
 from predictions.webhooks import services
 
 
@@ -13,6 +14,7 @@ def deliver() -> None:
 
 
 @shared_task(name=services.FORGET)
+@one_at_a_time
 def forget() -> None:
     """Remove what the log need not hold any more."""
     services.forget()

@@ -12,10 +12,9 @@ from django.test import Client
 from django.urls import URLResolver, get_resolver
 
 from emotionsite.accounts.models import User
-from predictions import explanations
 from predictions.api.public import UnknownAddress
 from predictions.models import Face, Photo, Prediction
-from tests.support import records
+from tests.support import records, steps
 from tests.support.api import photo, token_client
 
 PRIVATE_NAME = "only-for-me.png"
@@ -141,7 +140,7 @@ def test_who_may_do_it(call, owner, clients, make, astronaut, make_image):
     submit = records.queue if "cancel" in call else records.analyse
     prediction = submit(owner, astronaut, PRIVATE_NAME)
     if "explanation" in call:
-        explanations.keep(prediction.faces.get(), b"a drawing")
+        steps.draw(prediction.faces.get())
     secrets = [str(prediction.pk), prediction.photo.sha256, PRIVATE_NAME]
     before = of(owner)
 

@@ -33,6 +33,7 @@ def test_the_record_says_what_the_database_says(client, analyse, astronaut):
     assert record == {
         "id": str(prediction.pk),
         "status": "succeeded",
+        "queue_position": None,
         "created_at": moment(prediction.created_at),
         "started_at": moment(prediction.started_at),
         "finished_at": moment(prediction.finished_at),

@@ -10,7 +10,8 @@ from django.test import Client
 
 from mlcore.labels import LABELS
 from predictions import services
-from predictions.export import COLUMNS, Slots
+from predictions.export import COLUMNS
+from predictions.export_slots import Slots
 from predictions.models import Prediction
 from tests.support.api import PREDICTIONS, assert_problem
 
@@ -77,7 +78,10 @@ def test_json_lines_are_the_records(client, history):
     records = [json.loads(line) for line in lines]
     assert [record["id"] for record in records] == [str(each.pk) for each in history]
     for record in records:
-        assert record == client.get(f"{PREDICTIONS}{record['id']}/").json()
+        shown = client.get(f"{PREDICTIONS}{record['id']}/").json()
+        position = shown.pop("queue_position")
+        assert position == (0 if shown["status"] == "queued" else None)
+        assert record == shown, "all but the place in the queue, which the file outlives"
 
 
 def test_csv_has_one_line_a_face(client, history):
@@ -145,34 +149,48 @@ def test_a_long_history_is_read_in_several_pages(client, queue, monkeypatch):
     assert len(found) == 5
 
 
-def test_so_many_files_at_a_time(client, queue, monkeypatch):
+def test_so_many_files_at_a_time(client, strangers_client, queue, monkeypatch):
     monkeypatch.setattr("predictions.api.reports.SLOTS", Slots(2))
     queue()
-    held = [client.get(EXPORT) for _ in range(2)]
-    assert [response.status_code for response in held] == [200, 200]
+    mine, theirs = client.get(EXPORT), strangers_client.get(EXPORT)
+    assert [mine.status_code, theirs.status_code] == [200, 200]
     refused = client.get(EXPORT)
     assert_problem(refused, 503, "too_many_exports")
     assert int(refused["Retry-After"]) > 0
-    assert held[0].getvalue()
+    assert mine.getvalue()
     assert export(client, "csv")
-    assert client.get(EXPORT).status_code == 200
+    assert theirs.getvalue()
+
+
+def test_one_user_leaves_half_of_a_processs_places_to_others(
+    client, strangers_client, queue, monkeypatch
+):
+    monkeypatch.setattr("predictions.api.reports.SLOTS", Slots(4))
+    queue()
+    held = [client.get(EXPORT) for _ in range(2)]
     assert_problem(client.get(EXPORT), 503, "too_many_exports")
+    held += [strangers_client.get(EXPORT) for _ in range(2)]
+    assert [response.status_code for response in held] == [200] * 4
+    for response in held:
+        assert response.getvalue()
+    assert export(client, "csv")
 
 
-def test_a_reader_who_leaves_gives_the_place_back_once():
-    slots = Slots(1)
-    left = slots.take(iter_forever())
-    assert slots.take(iter_forever()) is None
-    assert next(iter(left)) == "line"
-    left.close()
-    left.close()
-    assert slots.take(iter_forever()) is not None
-    assert slots.take(iter_forever()) is None
-
-
-def iter_forever():
-    while True:
-        yield "line"
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "zip"])
+def test_a_user_downloads_only_so_many_files_at_once(
+    client, strangers_client, owner, queue, settings, kind
+):
+    settings.QUOTA_EXPORTS = 1
+    queue()
+    first = client.get(EXPORT, {"as": kind})
+    assert first.status_code == 200
+    refused = client.get(EXPORT, {"as": kind})
+    problem = assert_problem(refused, 429, "quota_exceeded")
+    assert problem["quota"] == {"name": "exports", "used": 1, "limit": 1}
+    assert int(refused["Retry-After"]) > 0
+    assert strangers_client.get(EXPORT).getvalue(), "another user has a quota of their own"
+    assert first.getvalue()
+    assert export(client, kind)
 
 
 def test_an_unknown_kind_is_refused(client):

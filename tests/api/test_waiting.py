@@ -12,7 +12,7 @@ from PIL import Image
 
 from predictions import notices, removal, services
 from predictions.api.waiting import preferred_wait, wait_until_finished
-from predictions.models import Photo, Prediction
+from predictions.models import Photo, Prediction, upload_path
 from predictions.notices import LOOK_AGAIN
 from tests.support.api import PREDICTIONS, photo
 
@@ -217,7 +217,7 @@ def test_every_odd_photo_gets_its_answer_and_the_worker_lives_on(
     assert found == expected
     for picture in Photo.objects.all():
         assert not picture.upload
-        assert not default_storage.exists(picture.file_names()[0])
+        assert not default_storage.exists(upload_path(picture, ""))
     for prediction in Prediction.objects.select_related("photo"):
         assert client.delete(f"{PREDICTIONS}{prediction.pk}/").status_code == 204
         assert not any(map(default_storage.exists, prediction.photo.file_names()))

@@ -41,6 +41,23 @@ def test_all_workers_leave_a_site_alone_that_asks_for_it(played, upload, make_ph
     assert len(played.records) == 24
 
 
+def test_a_full_queue_of_ones_own_is_waited_for(played, upload, make_photos):
+    problem = {"code": "quota_exceeded", "detail": "Your queue is full."}
+    played.answer = lambda _, times: None if times else (429, {"Retry-After": "1"}, problem)
+    assert upload(make_photos(2)) == 0
+    assert len(played.records) == 2
+
+
+def test_full_storage_ends_the_run_and_says_what_to_do(played, upload, make_photos, capsys):
+    detail = "Your photos may occupy 100 MB. Delete some to make room."
+    problem = {"code": "quota_exceeded", "detail": detail}
+    played.answer = lambda *_: (403, {}, problem)
+    assert upload(make_photos(2), "--workers", 1) == 2
+    assert len(played.posts) == 1, "asking again helps nothing"
+    assert f"{detail} Then go on with --resume." in capsys.readouterr().err
+    played.answer = lambda *_: None
+
+
 def test_a_date_says_when_to_come_back(played, upload, make_photos):
     until = formatdate(time() + 3, usegmt=True)
     played.answer = lambda _, times: (503, {"Retry-After": until}) if not times else None

@@ -10,6 +10,7 @@ from emotionsite.celery import app
 from predictions import removal, services
 from predictions.models import Photo, Prediction
 from predictions.uploads import UploadError
+from tests.support.servers import node
 from tests.support.waiting import wait_until
 
 
@@ -20,7 +21,7 @@ def slow_photo(make_image) -> bytes:
 
 
 def work_processes() -> list[int]:
-    (stats,) = app.control.inspect(timeout=5, limit=1).stats().values()
+    (stats,) = app.control.inspect([node("worker")], timeout=5).stats().values()
     return stats["pool"]["processes"]
 
 
@@ -53,7 +54,7 @@ def test_photo_that_kills_every_process_fails_with_a_code(worker, submit, status
 def test_photo_of_a_killed_worker_is_finished_by_the_next(worker, submit, status, slow_photo):
     prediction = submit(slow_photo)
     wait_until(lambda: status(prediction) == "running", 10)
-    worker.kill()
+    worker.kill("worker")
     assert status(prediction) == "running"
     worker.start()
     wait_until(lambda: status(prediction) == "succeeded", 60)

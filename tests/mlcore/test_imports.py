@@ -32,6 +32,7 @@ def loaded_after(code: str, *arguments: str) -> set[str]:
         "import mlcore; mlcore.LABELS",
         "from mlcore.labels import LABELS, EMOJI",
         "from mlcore import errors; errors.UnreadableImage",
+        "from mlcore.structure import check_structure, sniff; sniff(b'BM')",
         "from mlcore.model_info import read_model_info",
         "import mlcore.__main__",
     ],

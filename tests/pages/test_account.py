@@ -201,3 +201,27 @@ class TestSigningIn:
         assert list(owner.emailaddress_set.values()) != before
         assert ("new@example.org" in page.text) == ("action_add" in change)
         assert "not verified" in page.text
+
+
+def test_the_account_shows_what_is_used_of_each_quota(
+    client, queue, stranger, stranger_client, anonymous_client, settings
+):
+    def usage(browser) -> list[str]:
+        html = browser.get("/account/").content.decode()
+        part = html.split('id="quotas"')[1].split("</dl>")[0]
+        return [text.strip().replace("\xa0", " ") for text in re.findall("<dd>([^<]*)</dd>", part)]
+
+    assert usage(client) == ["0 of 5,000", "0 bytes", "0 of 3"]
+    size = queue().photo.stored_bytes
+    settings.QUOTA_STORED_MB = 100
+    response = client.get("/insights/export/?as=csv")
+    waiting, stored, exports = usage(client)
+    assert waiting == "1 of 5,000"
+    assert stored.endswith(" of 100.0 MB")
+    assert stored.split()[0] == f"{size / 1024:.1f}"
+    assert exports == "1 of 3"
+    assert usage(stranger_client) == ["0 of 5,000", "0 bytes of 100.0 MB", "0 of 3"]
+    assert response.getvalue()
+    settings.QUOTA_WAITING = settings.QUOTA_EXPORTS = 0
+    assert usage(client)[::2] == ["1", "0"], "without a limit only what is used"
+    assert anonymous_client.get("/account/").status_code == 302

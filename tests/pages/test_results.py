@@ -38,7 +38,7 @@ class TestProgress:
         assert 'id="announcer" hx-swap-oob' in html
         assert poll(client, html).status_code == 204
 
-        type(prediction).objects.update(status="queued")
+        steps.lose(prediction.pk)
         steps.analyse(prediction.pk)
         done = poll(client, html)
         assert done.status_code == 286
@@ -58,11 +58,92 @@ class TestProgress:
         html = page(prediction)
         assert "every 150ms" in html
         for seconds, interval in ((5, 400), (30, 2000)):
-            prediction.created_at = timezone.now() - timedelta(seconds=seconds)
+            prediction.queued_at = timezone.now() - timedelta(seconds=seconds)
             prediction.save()
             html = poll(client, html).content.decode()
             assert f"every {interval}ms" in html
             assert "announcer" not in html  # Nothing has happened that is worth hearing.
+
+    def test_page_shows_how_many_are_before_it_and_about_how_long(self, queue, client, page):
+        prediction = self.behind(7, queue)
+        html = page(prediction)
+        assert '<p class="lead" id="place">7 before yours<' in html, "nobody knows yet how long"
+        self.finish_one_in(2.4)
+        html = page(prediction)
+        assert '<p class="lead" id="place">6 before yours, about 15 s<' in html
+        assert "usually within a second" not in html
+        assert self.ask(client, html).status_code == 204, "nothing is new"
+
+    def test_only_the_place_is_replaced_and_seldom_announced(self, queue, client, page):
+        html = page(self.behind(8, queue))
+        heard = []
+        for before in range(7, -1, -1):
+            self.finish_one_in(3)
+            answer = self.ask(client, html)
+            assert (answer.status_code, answer["HX-Retarget"]) == (200, "#place")
+            part = answer.content.decode()
+            assert "<h1>" not in part
+            text = f"{before} before yours, about " if before else "Yours is next<"
+            assert f'id="place">{text}' in part
+            heard += [before] if 'id="announcer"' in part else []
+            html = html[: html.index('<p class="lead" id="place"')] + part
+            assert self.ask(client, html).status_code == 204
+        assert heard == [4, 2, 1, 0]
+
+    def test_a_page_that_shows_no_place_is_not_sent_one(self, queue, client, page):
+        html = page(queue())
+        assert poll(client, html).status_code == 204
+        nonsense = {"place": "\0", "heard": "²"}
+        asked = re.search(r'hx-get="([^"]+)"', html)[1].replace("&amp;", "&")
+        assert client.get(asked, nonsense).status_code == 200
+
+    def test_an_open_page_makes_its_photo_go_first(
+        self, queue, client, stranger_client, anonymous_client, page
+    ):
+        first, watched = queue(), queue()
+        address = watched.get_absolute_url()
+        client.head(address)
+        assert stranger_client.get(address).status_code == 404
+        assert stranger_client.get(f"{address}progress/").status_code == 404
+        assert anonymous_client.get(address).status_code == 302
+        watched.refresh_from_db()
+        assert not watched.is_urgent
+        html = page(watched)
+        assert 'id="place">Yours is next<' in html
+        watched.refresh_from_db()
+        assert watched.is_urgent
+        assert page(first), "the last one that was opened is no more urgent than the first"
+        type(first).objects.update(is_urgent=False)
+        poll(client, html)
+        watched.refresh_from_db()
+        assert watched.is_urgent, "it was queued again while the page was open"
+
+    def behind(self, count, queue):
+        """Queue a photo behind ``count`` others, each of another owner."""
+        from tests.pages.conftest import make_user
+
+        for number in range(count):
+            queue(user=make_user(f"user{number}"))
+        return queue()
+
+    def finish_one_in(self, seconds: float) -> None:
+        """Let the next photo be analysed in so many seconds."""
+        from datetime import timedelta
+
+        from predictions import services
+        from predictions.models import Status
+
+        done = services.claim("test")
+        now = timezone.now()
+        type(done).objects.filter(pk=done.pk).update(
+            status=Status.SUCCEEDED, started_at=now - timedelta(seconds=seconds), finished_at=now
+        )
+
+    def ask(self, client, html: str):
+        """Ask what a waiting page would ask next, with the fields that it includes."""
+        asked = re.search(r'hx-get="([^"]+)"', html)[1].replace("&amp;", "&")
+        fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', html))
+        return client.get(f"{asked}&place={fields['place']}&heard={fields['heard']}")
 
     def test_a_record_that_is_deleted_elsewhere_ends_the_waiting(
         self, queue, client, stranger_client, page

@@ -129,12 +129,26 @@ class TestAnalyseAgain:
         from predictions.models import Prediction
 
         predictions = [queue() for _ in range(3)]
-        Prediction.objects.update(status="canceled")
+        Prediction.objects.update(status="canceled", turn=None)
         settings.QUEUE_LIMIT = 2
         html = act(client, "rerun", *predictions)
         assert "2 photos are analysed again." in html
         assert "1 photo stays as it is: Too many photos are waiting" in html
         assert Prediction.objects.filter(status="queued").count() == 2
+
+    def test_a_used_up_quota_stops_the_rest(self, queue, client, settings):
+        from predictions.models import Prediction
+
+        predictions = [queue() for _ in range(3)]
+        Prediction.objects.update(status="canceled", turn=None)
+        settings.QUOTA_WAITING = 1
+        html = act(client, "rerun", *predictions)
+        assert "1 photo is analysed again." in html
+        assert "2 photos stay as they are: Your queue is full: 1 of 1 photos" in html
+        assert "(quota_exceeded)" in html
+        assert Prediction.objects.filter(status="queued").count() == 1
+        page = client.post(f"{predictions[0].get_absolute_url()}rerun/", follow=True)
+        assert "(quota_exceeded)" in page.content.decode()
 
     def test_those_of_a_stranger_stay(self, queue, stranger, client):
         theirs = queue(user=stranger)
@@ -156,7 +170,9 @@ class TestExport:
         chosen, theirs = analyse(), queue(user=stranger)
         queue()
         [line] = self.take(client, "jsonl", chosen, theirs).decode().splitlines()
-        assert json.loads(line) == client.get(f"/api/v1/predictions/{chosen.pk}/").json()
+        shown = client.get(f"/api/v1/predictions/{chosen.pk}/").json()
+        assert shown.pop("queue_position") is None
+        assert json.loads(line) == shown
         _header, row = self.take(client, "csv", chosen, theirs).decode().splitlines()
         assert row.startswith(str(chosen.pk))
         with zipfile.ZipFile(io.BytesIO(self.take(client, "zip", chosen, theirs))) as archive:
@@ -164,10 +180,27 @@ class TestExport:
             assert set(archive.namelist()) == names
 
     def test_when_others_take_theirs_one_is_asked_to_wait(self, queue, client, monkeypatch):
-        from predictions.export import Slots
+        from predictions.export_slots import Slots
 
         monkeypatch.setattr("predictions.api.reports.SLOTS", Slots(0))
         assert "(too_many_exports)" in act(client, "export", queue(), **{"as": "csv"})
+
+    def test_one_user_takes_only_so_many_at_once(self, queue, client, stranger_client, settings):
+        settings.QUOTA_EXPORTS = 1
+        taken = client.get("/insights/export/?as=csv")
+        assert taken.status_code == 200
+        try:
+            assert "(quota_exceeded)" in act(client, "export", queue(), **{"as": "csv"})
+            page = client.get("/insights/export/?as=zip", follow=True).content.decode()
+            assert "1 of 1 downloads are running." in page
+            page = client.get("/account/download/", follow=True).content.decode()
+            assert "(quota_exceeded)" in page
+            others = stranger_client.get("/insights/export/?as=csv")
+            assert others.status_code == 200
+            assert others.getvalue()
+        finally:
+            assert taken.getvalue()
+        assert self.take(client, "csv", queue())
 
     def test_an_unknown_format_is_not_found(self, queue, client):
         data = {"action": "export", "as": "xlsx", "ids": ids_of(queue())}

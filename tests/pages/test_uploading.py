@@ -10,6 +10,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from PIL import Image
 
 from predictions import limits
+from predictions.models import Photo
 from tests.support import steps
 from tests.support.pictures import crowd, one_face
 
@@ -85,6 +86,26 @@ def test_form_without_a_file_asks_for_one(client, storage):
     assert "Choose at least one photo first." in response.content.decode()
     assert client.post("/uploads/").status_code == 422
     assert_nothing_kept(storage)
+
+
+def test_a_used_up_quota_is_told(client, make_image, settings, storage):
+    settings.QUOTA_WAITING = 1
+    for path in ("/", "/uploads/"):
+        accepted = client.post("/uploads/", {"photos": photo(make_image(size=(50, 50)))})
+        assert accepted.status_code in (200, 201)
+        response = client.post(path, {"photos": photo(make_image())})
+        assert response.status_code == 429
+        assert int(response["Retry-After"]) > 0
+        assert "Your queue is full: 1 of 1 photos are waiting." in response.content.decode()
+        assert "<code>quota_exceeded</code>" in response.content.decode()
+    settings.QUOTA_WAITING, settings.QUOTA_STORED_MB = 0, 1
+    Photo.objects.update(stored_bytes=1024 * 1024)
+    for path in ("/", "/uploads/"):
+        response = client.post(path, {"photos": photo(make_image())})
+        assert response.status_code == 403
+        assert "Retry-After" not in response, "waiting makes no room"
+        assert "Delete some to make room." in response.content.decode()
+        assert "<code>quota_exceeded</code>" in response.content.decode()
 
 
 def test_full_queue_is_told(client, make_image, settings, storage):

@@ -32,6 +32,42 @@ def test_they_hear_of_what_changed_since_the_page_showed_it(queue, analyse, clie
     assert "announcer" not in html
 
 
+def test_a_card_shows_its_place_and_hears_of_another_one(queue, stranger, client):
+    from tests.support import steps
+
+    first, waits = queue(user=stranger), queue()
+    card = client.get("/predictions/").content.decode()
+    assert f'id="place-{waits.pk}" data-place="1-">1 before yours</span>' in card
+    assert 'data-place="1-">1 before yours</span>' in client.get("/").content.decode()
+    assert client.get(CARDS, {"queued": f"{waits.pk}.1-"}).status_code == 204
+    steps.claim(first.pk)
+    answer = client.get(CARDS, {"queued": f"{waits.pk}.1-"})
+    html = answer.content.decode()
+    assert answer.status_code == 200
+    assert links(html) == set(), "the card itself stays"
+    assert f'id="place-{waits.pk}" data-place="0-" hx-swap-oob="true">Yours is next</span>' in html
+    assert "announcer" not in html
+    assert client.get(CARDS, {"queued": f"{waits.pk}.0-"}).status_code == 204
+
+
+def test_a_page_of_cards_needs_no_more_queries_for_their_places(queue, client):
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    def asked() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            page = client.get("/predictions/").content.decode()
+        assert "before yours" in page
+        return len(queries)
+
+    for _number in range(3):
+        queue()
+    few = asked()
+    for _number in range(9):
+        queue()
+    assert asked() == few
+
+
 def test_of_many_answers_only_the_number_is_announced(queue, client, make_image):
     from predictions.models import Prediction
 

@@ -163,12 +163,16 @@ def test_panel_counts_what_waits_failed_and_is_stored(admin_client, owner, queue
     assert seen["size"] > answered.photo.stored_bytes > 0
     assert seen["free"] > 0
     queues = {queue.name: queue for queue in seen["queues"]}
-    assert set(queues) == {"celery", "deliveries", "explanations"}
+    assert set(queues) == {"celery", "deliveries", "explanations", "maintenance"}
     assert queues["celery"].tasks >= 6
     assert queues["celery"].workers == [], "no worker runs here"
     page = response.content.decode()
     assert "<html" not in page
-    for text in ("the oldest for 4\xa0minutes", answered.model_version, "% of test faces"):
+    for text in (
+        "2 waiting</a><span>, about 1 s</span>",
+        answered.model_version,
+        "% of test faces",
+    ):
         assert text in page
     assert 'photos <code class="quiet">celery</code>' in page
     assert '<td class="wrong">none</td>' in page
@@ -198,10 +202,36 @@ def test_panel_says_that_the_broker_is_away_and_does_not_wait_for_it(
     look()
 
 
-def test_panel_says_of_a_photo_that_just_came_how_long_it_waits(admin_client, queue):
-    assert "for less than a minute" not in admin_client.get(reverse(WORK)).content.decode()
+def test_panel_says_how_long_the_queue_takes_and_marks_only_what_is_stuck(admin_client, queue):
+    def panel() -> str:
+        return admin_client.get(reverse(WORK), headers=HTMX).content.decode()
+
+    assert "0 waiting</a></dd>" in panel(), "of an empty queue nothing more is said"
+    for _number in range(5):
+        queue(queued_at=ago(minutes=9))
+    running = queue(status=Status.RUNNING, started_at=ago(seconds=5))
+    assert "5 waiting</a></dd>" in panel(), "nobody knows yet how long one takes"
+    queue(status=Status.SUCCEEDED, started_at=ago(seconds=70), finished_at=ago(seconds=20))
+    moving = panel()
+    assert "5 waiting</a><span>, about 4 minutes</span>" in moving
+    assert "<div><dt>Stuck</dt>" in moving, "what waits in a queue that moves is not stuck"
+    Prediction.objects.exclude(pk=running.pk).update(finished_at=ago(minutes=5))
+    Prediction.objects.filter(pk=running.pk).update(started_at=ago(minutes=2))
+    assert '<div class="wrong"><dt>Stuck</dt>' in panel()
+
+
+def test_an_owner_over_the_quota_is_told_to_staff_in_words_for_them(
+    admin_client, owner, queue, make_image, settings
+):
+    done = records.analyse(owner, make_image())
     queue()
-    assert "for less than a minute" in admin_client.get(reverse(WORK)).content.decode()
+    settings.QUOTA_WAITING = 1
+    form = {"action": "analyse_again", "_selected_action": [done.pk]}
+    page = admin_client.post(reverse(LIST), form, follow=True)
+    [said] = [str(message) for message in page.context["messages"]]
+    assert said == "An owner has as many photos waiting as one user may have."
+    done.refresh_from_db()
+    assert done.status == Status.SUCCEEDED
 
 
 def test_panel_says_that_the_network_cannot_be_read(admin_client, settings, tmp_path):

@@ -102,8 +102,8 @@ def do_reach(
     """Try what an attacker would try who runs code here; tell what was refused."""
     attempts: dict[str, Callable[[], object]] = {
         **{f"read {path}": lambda path=path: Path(path).read_bytes() for path in files},
-        "list /": lambda: os.listdir("/"),
-        "ask for a file's size": lambda: os.stat(files[0]),
+        "list /": lambda: list(Path("/").iterdir()),
+        "ask for a file's size": lambda: Path(files[0]).stat(),
         "write a file": lambda: Path(new_file).write_text("here"),
         "read the system's users": lambda: Path("/etc/passwd").read_text(),
         "read its own environment": lambda: Path("/proc/self/environ").read_bytes(),

@@ -3,16 +3,24 @@
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from signal import SIGKILL
 
+from celery.utils.nodenames import gethostname
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from emotionsite.celery import app
 from emotionsite.processes import Processes, start_redis
-from emotionsite.run import WORKER
+from emotionsite.run import CELERY_PROCESSES
+
+WORKERS = {name: CELERY_PROCESSES[name] for name in ("worker", "maintenance", "beat")}
+
+
+def node(name: str) -> str:
+    """Return Celery's name for the worker that the runner calls ``name``."""
+    return f"{'celery' if name == 'worker' else name}@{gethostname()}"
 
 
 class RedisServer:
@@ -37,53 +45,58 @@ class RedisServer:
 
 
 class Worker:
-    """The Celery worker with beat, or another ``command``, with its output in ``log``."""
+    """The workers of photos and maintenance, and beat, or other ``commands``, with one ``log``."""
 
-    def __init__(self, log: Path, command: Sequence[str] = WORKER) -> None:
+    def __init__(self, log: Path, commands: Mapping[str, Sequence[str]] = WORKERS) -> None:
+        """``commands`` are those of the runner, by its name for the process."""
         self._log = log
-        self._command = command
+        self._commands = commands
         self._processes = Processes()
 
     def start(self, timeout: float = 180) -> None:
-        """Start it if it does not run; return when it takes tasks."""
-        if "worker" in self._processes:
-            return
-        with self._log.open("ab") as log:
-            command = [sys.executable, *self._command]
-            self._processes.start("worker", command, stdout=log, stderr=subprocess.STDOUT)
+        """Start what does not run; return when tasks are taken."""
+        started = [name for name in self._commands if name not in self._processes]
+        for name in started:
+            with self._log.open("ab") as log:
+                command = [sys.executable, *self._commands[name]]
+                self._processes.start(name, command, stdout=log, stderr=subprocess.STDOUT)
         deadline = time.monotonic() + timeout
-        while not self._replies():
+        while started and not self._replies():
             self._processes.check()
             if time.monotonic() > deadline:
-                raise TimeoutError(f"The worker takes no tasks:\n{self.output()}")
+                raise TimeoutError(f"A worker takes no tasks:\n{self.output()}")
 
-    def stop(self) -> None:
-        """Let it finish what it is at, and end it."""
-        self._processes.stop("worker")
+    def stop(self, *names: str) -> None:
+        """Let these processes (all, if none is named) finish what they are at, and end them."""
+        self._processes.stop(*(names or self._commands))
 
-    def kill(self) -> None:
-        """End it at once, whatever it is doing."""
-        self._processes.stop("worker", with_signal=SIGKILL)
+    def kill(self, *names: str) -> None:
+        """End these processes (all, if none is named) at once, whatever they are doing."""
+        self._processes.stop(*(names or self._commands), with_signal=SIGKILL)
 
     def finish(self, timeout: float = 90) -> None:
-        """Empty the queue and wait until nothing is being worked on."""
+        """Empty the queues and wait until nothing is being worked on."""
         app.control.purge()
         deadline = time.monotonic() + timeout
-        while "worker" in self._processes:
+        while nodes := [node(name) for name in self._consumers() if name in self._processes]:
             with suppress(ConnectionError, RedisConnectionError):
-                inspect = app.control.inspect(timeout=1, limit=1)
-                replies = inspect.reserved(), inspect.active()
-                if all(replies) and not any(tasks for reply in replies for tasks in reply.values()):
+                inspect = app.control.inspect(nodes, timeout=1)
+                replies = [inspect.reserved() or {}, inspect.active() or {}]
+                if all(len(reply) == len(nodes) and not any(reply.values()) for reply in replies):
                     return
             if time.monotonic() > deadline:
-                raise TimeoutError(f"The worker does not finish:\n{self.output()}")
+                raise TimeoutError(f"A worker does not finish:\n{self.output()}")
 
     def output(self) -> str:
-        """What the worker has written so far."""
+        """What all of them have written so far."""
         return self._log.read_text(errors="replace")
 
+    def _consumers(self) -> list[str]:
+        return [name for name in self._commands if name != "beat"]
+
     def _replies(self) -> bool:
+        nodes = [node(name) for name in self._consumers()]
         # A connection from before the server was stopped fails once, and is replaced.
         with suppress(ConnectionError, RedisConnectionError):
-            return bool(app.control.ping(timeout=0.5, limit=1))
+            return len(app.control.ping(nodes, timeout=0.5)) == len(nodes)
         return False

@@ -44,7 +44,7 @@ class SmallDisk:
         path.mkdir()
         script = (
             f"mount -t tmpfs -o size={megabytes}m,mode=700 tmpfs {path} "
-            "&& echo ready && exec sleep infinity"
+            "&& echo ready && exec sleep 3600"
         )
         self._holder = subprocess.Popen(
             ["unshare", "--mount", "--propagation", "private", "sh", "-c", script],

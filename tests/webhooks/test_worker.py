@@ -21,7 +21,9 @@ def own_storage() -> None:
 def deliveries(worker, monkeypatch, tmp_path_factory):
     """The worker that the runner starts beside the one for photos."""
     monkeypatch.setenv("WEBHOOKS_ALLOW_PRIVATE", "true")
-    deliveries = Worker(tmp_path_factory.mktemp("deliveries") / "worker.log", DELIVERIES)
+    deliveries = Worker(
+        tmp_path_factory.mktemp("deliveries") / "worker.log", {"deliveries": DELIVERIES}
+    )
     deliveries.start()
     yield deliveries
     deliveries.stop()

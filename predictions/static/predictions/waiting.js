@@ -1,8 +1,9 @@
-// Asks what became of the photos whose cards wait: one request for many, less often while nothing
-// changes, and none while nobody looks. Without this module one loads the page again.
+// Asks what became of the photos whose cards wait, and where they stand in the queue: one request
+// for many, less often while none is done, and none while nobody looks. Without this module one
+// loads the page again.
 const FIRST = 1000; // Milliseconds between two questions, …
 const LONGEST = 5000; // … and at most.
-const AT_ONCE = 80; // An address has room for so many ids; the others have their turn next time.
+const AT_ONCE = 60; // An address has room for so many ids; the others have their turn next time.
 const WAITING = ".card [data-status=queued], .card [data-status=running]";
 
 let timer = 0;
@@ -21,7 +22,9 @@ async function ask() {
   if (turn >= links.length) turn = 0;
   const values = { queued: [], running: [] };
   for (const link of links.slice(turn, turn + AT_ONCE)) {
-    values[link.dataset.status].push(link.id.replace("link-", ""));
+    const place = link.querySelector(".place")?.dataset.place;
+    const id = link.id.replace("link-", "");
+    values[link.dataset.status].push(place ? `${id}.${place}` : id);
   }
   turn += AT_ONCE;
   const address = links[0]?.closest("[data-waiting]").dataset.waiting;
@@ -38,7 +41,8 @@ async function ask() {
 }
 
 // Something is new here: a card that waits, or one that does no more.
-document.addEventListener("htmx:load", () => {
+document.addEventListener("htmx:load", ({ target }) => {
+  if (target.matches(".place")) return;
   if (timer && pause === FIRST) return;
   pause = FIRST;
   plan();
