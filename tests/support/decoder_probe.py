@@ -235,7 +235,7 @@ def do_lie(result: list[int]) -> bytes:
 
 
 def do_echo(number: int) -> dict:
-    return {"number": number, "parent": os.getppid(), "id": os.getpid()}
+    return {"number": number, "id": os.getpid()}
 
 
 _writable: list[tuple[int, int]] = []
@@ -258,6 +258,19 @@ def children_of(process: int) -> list[int]:
     """Return the ids of a process's children."""
     path = Path(f"/proc/{process}/task/{process}/children")
     return [int(text) for text in path.read_text().split()]
+
+
+def kill(process: int) -> None:
+    """Kill a process that this one, or a child of it, has started; refuse to kill any other.
+
+    An id that is not positive would mean whole groups of processes, or all there are.
+    """
+    assert process > 1
+    ancestor = process
+    while ancestor > 1 and ancestor != os.getpid():
+        ancestor = int(Path(f"/proc/{ancestor}/stat").read_text().rpartition(")")[2].split()[1])
+    assert ancestor == os.getpid(), f"{process} belongs to somebody else"
+    os.kill(process, signal.SIGKILL)
 
 
 def is_alive(process: int) -> bool:
