@@ -68,10 +68,13 @@ def analyser():
 
 @worker_process_init.connect
 def load_network(**_kwargs) -> None:
-    """Load network and detector when a worker process starts: the first photo need not wait."""
+    """Load what a photo needs when a worker process starts: the first one need not wait."""
     from PIL import Image
 
+    from mlcore.decoder import shared_decoder
+
     try:
+        shared_decoder().start()
         for faces_are_cropped in (False, True):
             analyser().analyse(Image.new("RGB", (640, 480)), faces_are_cropped)
     except MLCoreError:
