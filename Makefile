@@ -3,13 +3,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fuzz endure bench client messages train-help clean
+.PHONY: help run test lint fuzz faults soak endure bench client messages train-help clean
 
 help: ## List these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{ printf "make %-12s %s\n", $$1, $$2 }'
 
 run: .venv/serving ## Bring the site up on http://127.0.0.1:8000/ (PORT=8001 for another port)
-	@$(BIN)/python -m emotionsite.run
+	@$(BIN)/python -m emotionsite.run --end-with-parent
 
 test: .venv/testing ## Run the tests (ARGS="-k upload" for some of them)
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
@@ -20,8 +20,15 @@ lint: .venv/testing ## Check style, the deployment settings and that no migratio
 	SITE_TLS=true TRUSTED_PROXIES=1 SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(50))') $(BIN)/python manage.py check --deploy --fail-level WARNING
 	DEBUG=true DATABASE_URL=sqlite://:memory: $(BIN)/python manage.py makemigrations --check --dry-run
 
-fuzz: .venv/testing ## Try every call of the API with 100 right and wrong requests each
+fuzz: .venv/testing ## Try the API with right and wrong requests, then damaged pictures (FUZZ_MINUTES=30, or until Ctrl-C)
 	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-100} $(BIN)/python -m pytest tests/api/test_fuzz.py
+	FUZZ_MINUTES=$${FUZZ_MINUTES:-inf} $(BIN)/python -m pytest tests/predictions/test_picture_fuzz.py
+
+faults: .venv/testing ## Break everything in a running site, in rounds (ROUNDS=5 SEED=1 DATABASE=sqlite FAULT='redis|disk')
+	@$(BIN)/python -m tests.faults.rounds
+
+soak: .venv/testing ## Kill a process every 20 s while four clients send photos (MINUTES=30)
+	@$(BIN)/python -m tests.faults.soak
 
 endure: .venv/testing ## Let the folder client send 500 photos and be killed twice
 	CLIENT_PHOTOS=500 $(BIN)/python -m pytest tests/client/test_upload.py
@@ -38,6 +45,8 @@ bench: .venv/testing ## Measure the front page, how long people wait for an answ
 	$(BIN)/python -m tests.benchmarks.front_page
 	$(BIN)/python -m tests.benchmarks.first_answer
 	$(BIN)/python -m tests.benchmarks.long_history
+	$(BIN)/python -m tests.benchmarks.queue_cost
+	$(BIN)/python -m tests.benchmarks.fair_turns
 
 train-help: .venv/testing ## Show how a network is trained
 	@$(BIN)/python -m training.train --help

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
-from django.db import Error, connections
+from django.db import connections
 from django.db.models import F
 from django.utils import timezone
 
@@ -61,8 +61,8 @@ class Pulse:
             return False
         try:
             beat(self._name)
-        except Error as error:
-            log.warning("heartbeat not written", process=self._name, error=str(error))
+        except Exception as error:  # Whatever it is, the next beat may succeed.
+            log.warning("heartbeat not written", process=self._name, error=repr(error))
             return False
         return True
 
@@ -75,7 +75,7 @@ class Pulse:
 
 @dataclass(frozen=True)
 class _Look:
-    counter: int
+    count: tuple[int, datetime]
     beaten: float
     """When the last beat was at the earliest, on the monotonic clock."""
     looked: float
@@ -105,14 +105,15 @@ class HeartbeatMonitor:
             self._looks.pop(name, None)
             return "missing"
         now, before = self._clock(), self._looks.get(name)
-        if before is not None and before.counter == row.counter:
+        count = row.counter, row.beaten_at  # A row that was deleted counts from 0 again.
+        if before is not None and before.count == count:
             beaten = before.beaten
         else:
             # The clock may have been set since, so a time in the future is as wrong as an old one.
             beaten = now - abs((self._wall_clock() - row.beaten_at).total_seconds())
             if before is not None:
                 beaten = max(beaten, before.looked)
-        self._looks[name] = _Look(row.counter, beaten, now)
+        self._looks[name] = _Look(count, beaten, now)
         return "ok" if now - beaten <= LATE_AFTER else "late"
 
 

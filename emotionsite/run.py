@@ -32,6 +32,7 @@ from emotionsite.processes import (
     Processes,
     Supervisor,
     adopt_orphans,
+    end_with_parent,
     launch_redis,
     start_redis,
 )
@@ -227,6 +228,8 @@ def main() -> None:
 
     for signum in asked_to_stop:
         signal.signal(signum, stop)
+    if "--end-with-parent" in sys.argv:  # Whoever kills make means the site.
+        end_with_parent(signal.SIGTERM)
     adopt_orphans()
     processes = Processes()
     try:

@@ -12,10 +12,11 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import accumulate
 from typing import TypeVar
 
 from django.db import connection, transaction
-from django.db.models import F, Max, Min, Q, QuerySet
+from django.db.models import Count, F, Max, Min, Q, QuerySet
 from django.utils import timezone
 
 from predictions.models import Prediction, QueueEntry, Status
@@ -28,6 +29,9 @@ SAMPLE_SIZE = 50
 
 ORDER = ("turn", "queued_at")
 """Of turns; the second field decides between equal ones."""
+
+SERVED = ("-is_urgent", "queued_at")
+"""The order in which an owner's entries are served."""
 
 FREE = {"turn": None, "lease": "", "not_before": None}
 """The fields of an entry that is neither queued nor running."""
@@ -75,7 +79,7 @@ def claim(model: type[Entry], lease: str) -> Entry | None:
         if turn is None:
             return None
         of_owner = queued.filter(owner=turn.owner_id)
-        entry = of_owner.order_by("-is_urgent", "queued_at").only("turn").first() or turn
+        entry = of_owner.order_by(*SERVED).only("turn").first() or turn
         if entry.pk != turn.pk:
             model.objects.filter(pk=turn.pk).update(turn=entry.turn)
         model.objects.filter(pk=entry.pk).update(
@@ -101,47 +105,59 @@ def _locked(entries: QuerySet[Entry]) -> QuerySet[Entry]:
 def positions(entries: Iterable[Entry]) -> dict[object, int]:
     """Return, by primary key, how many other entries are served before each queued one.
 
-    One entry is counted in the indexes, however many wait; for several, what waits is read.
+    That is the number of turns before the one at which an entry's owner comes to it. One entry is
+    counted within the indexes; for several, the turns that wait are read.
     """
-    found: dict[object, int] = {}
     queued = [entry for entry in entries if entry.turn is not None]
+    if not queued:
+        return {}
+    model = type(queued[0])
     if len(queued) == 1:
-        position = _position(queued[0])
+        position = _position(model, queued[0])
         return {} if position is None else {queued[0].pk: position}
+    served_at: dict[object, tuple[int, int, int | None]] = {}
     for owner_id in {entry.owner_id for entry in queued}:
-        model = type(queued[0])
         of_owner = waiting(model).filter(owner=owner_id)
-        served = of_owner.order_by("-is_urgent", "queued_at").values_list("pk", flat=True)
-        turns = of_owner.order_by(*ORDER).values_list(*ORDER)
-        own = dict(zip(served, turns, strict=False))
-        ranks = {pk: rank for rank, pk in enumerate(own)}
-        wanted = [entry.pk for entry in queued if entry.pk in own]
-        if not wanted:
-            continue
-        last, _queued_at = max(own[pk] for pk in wanted)
-        others = waiting(model).filter(turn__lte=last)
-        others = others.exclude(Q(owner=owner_id) if owner_id else Q(owner__isnull=True))
-        earlier = sorted(others.values_list(*ORDER))
-        found |= {pk: ranks[pk] + bisect_left(earlier, own[pk]) for pk in wanted}
+        turns = list(of_owner.order_by(*ORDER).values_list("turn", flat=True))
+        served = of_owner.order_by(*SERVED).values_list("pk", flat=True)
+        ranks = {pk: rank for rank, pk in enumerate(served)}
+        for entry in queued:
+            rank = ranks.get(entry.pk, len(turns))
+            if entry.owner_id == owner_id and rank < len(turns):
+                turn = turns[rank]
+                served_at[entry.pk] = (turn, rank - bisect_left(turns, turn), owner_id)
+    wanted = {turn for turn, _nth, _owner_id in served_at.values()}
+    equal: dict[int, list[int | None]] = {turn: [] for turn in wanted}
+    at_wanted = waiting(model).filter(turn__in=wanted).order_by(*ORDER)
+    for turn, owner_id in at_wanted.values_list("turn", "owner_id"):
+        equal[turn].append(owner_id)
+    before = waiting(model).filter(turn__lt=max(wanted, default=0)).order_by("turn")
+    counts = list(before.values_list("turn").annotate(Count("pk")))
+    earlier = [turn for turn, _count in counts]
+    sums = [0, *accumulate(count for _turn, count in counts)]
+    found = {}
+    for pk, (turn, nth, owner_id) in served_at.items():
+        places = [place for place, other in enumerate(equal[turn]) if other == owner_id]
+        if nth < len(places):
+            found[pk] = sums[bisect_left(earlier, turn)] + places[nth]
     return found
 
 
-def _position(entry: QueueEntry) -> int | None:
-    model = type(entry)
-    found = waiting(model).filter(pk=entry.pk).values_list("owner_id", "is_urgent", "queued_at")
-    if not (row := found.first()):
+def _position(model: type[QueueEntry], entry: QueueEntry) -> int | None:
+    fields = ("owner_id", "is_urgent", "queued_at")
+    row = waiting(model).filter(pk=entry.pk).values_list(*fields).first()
+    if row is None:
         return None
     owner_id, is_urgent, queued_at = row
     of_owner = waiting(model).filter(owner=owner_id)
-    urgent = Q(is_urgent=True)
-    older = Q(queued_at__lt=queued_at)
-    rank = of_owner.filter(urgent & older if is_urgent else urgent | older).count()
+    earlier = of_owner.filter(is_urgent=is_urgent, queued_at__lt=queued_at).count()
+    rank = earlier + (0 if is_urgent else of_owner.filter(is_urgent=True).count())
     own_turn = of_owner.order_by(*ORDER).values_list(*ORDER)[rank : rank + 1].first()
     if own_turn is None:
         return None
     turn, since = own_turn
-    others = waiting(model).exclude(Q(owner=owner_id) if owner_id else Q(owner__isnull=True))
-    return rank + others.filter(Q(turn__lt=turn) | Q(turn=turn, queued_at__lt=since)).count()
+    before = waiting(model).filter(turn__lt=turn).count()
+    return before + waiting(model).filter(turn=turn, queued_at__lt=since).count()
 
 
 @dataclass(frozen=True)

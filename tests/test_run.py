@@ -216,6 +216,19 @@ def test_killed_outright_it_leaves_nothing_that_stops_the_next_start(start, tmp_
     assert_gone(children, url)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children of the death")
+def test_when_make_is_killed_the_site_ends(tmp_path):
+    run = [sys.executable, "-m", "emotionsite.run", "--end-with-parent"]
+    program = f"import subprocess; subprocess.run({run!r})"
+    environment = os.environ | {"DATA_DIR": str(tmp_path), "PORT": "0", "REDIS_URL": ""}
+    with subprocess.Popen([sys.executable, "-c", program], cwd=BASE_DIR, env=environment) as make:
+        parent = psutil.Process(make.pid)
+        wait_until(lambda: len(parent.children(recursive=True)) >= 2, 60)
+        site = parent.children(recursive=True)
+        make.kill()
+    wait_until(lambda: not any(alive(process) for process in site), 60)
+
+
 @pytest.mark.parametrize("port", ["eight", "70000"])
 def test_a_port_that_is_none(start, port, tmp_path):
     runner = start(PORT=port, DATA_DIR=str(tmp_path / "data"))

@@ -62,6 +62,15 @@ def test_the_deployment_check_minds_a_site_without_tls(manage):
     assert "security.W008" in done.stderr
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="only Linux tells")
+def test_a_worker_has_a_process_for_each_core_that_it_may_use(manage):
+    program = "from django.conf import settings; print(settings.CELERY_WORKER_CONCURRENCY)"
+    shell = ("shell", "--no-imports", "-c", program)
+    cores = len(os.sched_getaffinity(0))
+    assert manage(*shell, DEBUG="true").stdout == f"{cores}\n"
+    assert manage(*shell, DEBUG="true", WORKER_PROCESSES="7").stdout == "7\n"
+
+
 @pytest.mark.parametrize(
     ("name", "value", "complaint"),
     [

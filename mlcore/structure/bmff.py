@@ -4,7 +4,7 @@ import struct
 
 from mlcore.structure.icc import check_icc
 from mlcore.structure.refusal import leaves_damage, too_complex
-from mlcore.structure.tiff import check_exif
+from mlcore.structure.tiff import TagBudget, check_exif
 
 MAX_BOXES = 50_000
 """Boxes of all depths; each takes memory in the decoder. A rich photo has about a thousand."""
@@ -15,6 +15,9 @@ MAX_DEPTH = 16
 MAX_ITEMS = 10_000
 """Items, their properties and references: readers look each one up in the list of all. A photo
 of 64 megapixels in tiles of 512 has about 300 items."""
+
+MAX_PROFILES = 100
+"""Colour profiles, of which a file has one, or one for each of a few pictures."""
 
 MAX_EXTENTS = 50_000
 """Pieces that an item's bytes are joined from; nearly all items have one."""
@@ -57,7 +60,7 @@ class _Walk:
         self.items = self.located = 0
         self.properties = self.associations = self.references = self.extents = 0
         self.bytes_left = MAX_REREAD * len(view) + (1 << 20)
-        self.profile_bytes = 0
+        self.profiles = self.profile_bytes = 0
         self.exif_items: set[int] = set()
         self.idat = 0
         self.pieces: dict[int, list[tuple[int, int, int]]] = {}
@@ -135,6 +138,9 @@ class _Walk:
     def property(self, name: bytes, start: int, end: int) -> None:
         self.properties = self.counted(self.properties + 1, "item properties")
         if name == b"colr" and self.view[start : start + 4] in (b"prof", b"rICC"):
+            self.profiles += 1
+            if self.profiles > MAX_PROFILES:
+                raise too_complex("too many colour profiles")
             self.profile_bytes = max(self.profile_bytes, end - start)
             check_icc(self.view[start + 4 : end])
 
@@ -232,13 +238,14 @@ class _Walk:
             raise too_complex("too much data about too many pictures")
 
     def check_exif(self) -> None:
+        tags = TagBudget()
         for number in self.exif_items:
             block = self.bytes_of(number)
             if len(block) > 4:
                 skipped = 4 + int.from_bytes(block[:4], "big")
-                check_exif(block[skipped:])
+                check_exif(block[skipped:], tags)
                 if skipped != 4:
-                    check_exif(block[4:])
+                    check_exif(block[4:], tags)
 
 
 class _Frames:

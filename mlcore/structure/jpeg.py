@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from mlcore.structure.icc import MAX_PROFILE_BYTES, check_icc
 from mlcore.structure.refusal import too_complex
-from mlcore.structure.tiff import check_directories, check_exif
+from mlcore.structure.tiff import TagBudget, check_directories, check_exif
 
 MAX_SEGMENTS = 10_000
 """Markers before the first scan, each read in Python; 20 MB in segments of 64 kB are 320."""
@@ -91,6 +91,7 @@ class _Head:
     def __init__(self, view: memoryview) -> None:
         self.view = view
         self.frame = _Frame()
+        self.tags = TagBudget()
         self.exif: list[memoryview] = []
         self.icc: list[memoryview] = []
         self.quantization_bytes = self.frame_bytes = self.resources = 0
@@ -144,13 +145,13 @@ class _Head:
         elif marker == _APP2 and body[:12] == b"ICC_PROFILE\0":
             self.icc.append(body)
         elif marker == _APP2 and body[:4] == b"MPF\0":
-            check_directories(body[4:])
+            check_directories(body[4:], self.tags)
         elif marker == _APP13 and body[:14] == b"Photoshop 3.0\0":
             self.count_resources(body)
 
     def check_exif(self) -> None:
         if self.exif:
-            check_exif(memoryview(b"".join(self.exif)))
+            check_exif(memoryview(b"".join(self.exif)), self.tags)
 
     def check_icc(self) -> None:
         parts, self.icc = self.icc, []

@@ -6,7 +6,7 @@ import zlib
 
 from mlcore.structure.icc import check_icc
 from mlcore.structure.refusal import check_pixels, too_complex
-from mlcore.structure.tiff import check_exif
+from mlcore.structure.tiff import TagBudget, check_exif
 
 MAX_CHUNKS = 100_000
 """Each chunk is read in Python; 20 MB of pixels in chunks of 1 kB are 20,000."""
@@ -40,7 +40,8 @@ _RAW_EXIF = b"Raw profile type exif"
 def check_png(view: memoryview, max_pixels: int) -> None:
     chunks = side_chunks = 0
     size, animated = (0, 0), False
-    text, profiles = _Text(), 0
+    tags = TagBudget()
+    text, profiles = _Text(tags), 0
     pos = 8
     while pos + 8 <= len(view):
         length, name = struct.unpack_from(">I4s", view, pos)
@@ -73,7 +74,7 @@ def check_png(view: memoryview, max_pixels: int) -> None:
             if profiles > MAX_PROFILES:
                 raise too_complex("too many colour profiles or EXIF blocks")
             if name == b"eXIf":
-                check_exif(body)
+                check_exif(body, tags)
             else:
                 check_icc(memoryview(_inflated(_after_zero(body)[1:])))
 
@@ -81,7 +82,8 @@ def check_png(view: memoryview, max_pixels: int) -> None:
 class _Text:
     """The text chunks of a file, some of them compressed, some of them EXIF data."""
 
-    def __init__(self) -> None:
+    def __init__(self, tags: TagBudget) -> None:
+        self.tags = tags
         self.inflated = self.exif_blocks = 0
 
     def check(self, name: bytes, body: memoryview) -> None:
@@ -94,7 +96,7 @@ class _Text:
                 raise too_complex("too much compressed text")
         if name == b"tEXt" and key == b"exif":
             self.count_exif()
-            check_exif(value)
+            check_exif(value, self.tags)
         if key != _RAW_EXIF:
             return
         self.count_exif()
@@ -107,7 +109,7 @@ class _Text:
         raw = _inflated(value) if compressed else bytes(value)
         digits = raw.split(b"\n", 3)[-1].translate(None, b" \n\r\t\f\v")
         try:
-            check_exif(memoryview(bytes.fromhex(digits.decode("ascii"))))
+            check_exif(memoryview(bytes.fromhex(digits.decode("ascii"))), self.tags)
         except ValueError:  # No hexadecimal digits: the decoder drops the text.
             return
 

@@ -11,8 +11,15 @@ import sys
 from mlcore.structure.icc import check_icc
 from mlcore.structure.refusal import leaves_damage, too_complex
 
-MAX_ENTRIES = 4_096
+MAX_TAGS = 4_096
 """Tags of one directory, each read several times; libtiff refuses more too, cameras write 100."""
+
+MAX_ENTRIES = 70_000
+"""The same with those of unknown types, which are skipped: a damaged offset makes a directory of
+whatever is there."""
+
+MAX_ENTRIES_IN_ALL = 400_000
+"""Entries of all directories in one file: a series of 100 pictures has some 20,000."""
 
 MAX_BYTES_NAMED_TWICE = 1 << 20
 """Values may share their bytes, as equal resolutions do. In all, they may name as many bytes as
@@ -50,32 +57,44 @@ _DECODED = {
 }
 
 
+class TagBudget:
+    """How many entries the directories of one file may still have."""
+
+    def __init__(self) -> None:
+        self.left = MAX_ENTRIES_IN_ALL
+
+    def spend(self, tags: int) -> None:
+        self.left -= tags
+        if self.left < 0:
+            raise too_complex("too many tags")
+
+
 def check_tiff(view: memoryview, max_pixels: int) -> None:
-    directory = _Walk(view)
+    walk = _Walk(view, TagBudget())
     for first in _first_directories(view):
-        page = directory.page(*first)
-        _check_strips(directory, page, max_pixels)
+        page = walk.page(*first)
+        _check_strips(walk, page, max_pixels)
         if _ICC in page:
-            check_icc(directory.bytes_of(page[_ICC]))
+            check_icc(walk.bytes_of(page[_ICC]))
 
 
 @leaves_damage
-def check_exif(block: memoryview) -> None:
+def check_exif(block: memoryview, budget: TagBudget) -> None:
     """Check an EXIF block, with or without its prefix "Exif"."""
     prefixes = 0
     while block[6 * prefixes : 6 * prefixes + 6] == b"Exif\0\0":
         prefixes += 1
         if prefixes > MAX_EXIF_PREFIXES:
             raise too_complex("too many prefixes before its EXIF data")
-    check_directories(block[6 * prefixes :])
+    check_directories(block[6 * prefixes :], budget)
 
 
 @leaves_damage
-def check_directories(block: memoryview) -> None:
+def check_directories(block: memoryview, budget: TagBudget) -> None:
     """Check a TIFF structure without pixels, all of whose values may be decoded."""
     if len(block) < 8:
         return
-    walk = _Walk(block)
+    walk = _Walk(block, budget)
     for first in _first_directories(block):
         walk.page(*first, decoded=None)
 
@@ -97,8 +116,9 @@ def _first_directories(view: memoryview) -> list[tuple[int, str, bool]]:
 class _Walk:
     """What the directories of one file may still cost."""
 
-    def __init__(self, view: memoryview) -> None:
+    def __init__(self, view: memoryview, budget: TagBudget) -> None:
         self.view = view
+        self.budget = budget
         self.bytes_left = 2 * len(view) + MAX_BYTES_NAMED_TWICE
         self.numbers_left = MAX_NUMBERS
 
@@ -125,10 +145,16 @@ class _Walk:
         count = min(count, (len(self.view) - offset - head) // length)
         if count > MAX_ENTRIES:
             raise too_complex("a directory with too many tags")
-        entries = {}
+        self.budget.spend(count)
+        entries, tags = {}, 0
         for start in range(offset + head, offset + head + count * length, length):
             tag, kind, values = struct.unpack_from(self.order + entry, self.view, start)
             size = values * (_SIZES.get(kind) or _SIZES_IN_LIBTIFF_ONLY.get(kind, 0))
+            if not size:
+                continue
+            tags += 1
+            if tags > MAX_TAGS:
+                raise too_complex("a directory with too many tags")
             where = start + length - inline
             if size > inline:
                 where = self.number("Q" if self.big else "I", where)
@@ -137,12 +163,11 @@ class _Walk:
                 self.bytes_left -= size
                 if self.bytes_left < 0:
                     raise too_complex("tags that name the same bytes again and again")
-            if size and kind not in _BYTES and (decoded is None or tag in decoded):
+            if kind not in _BYTES and (decoded is None or tag in decoded):
                 self.numbers_left -= values * (_RATIONAL_WEIGHT if kind in _RATIONALS else 1)
                 if self.numbers_left < 0:
                     raise too_complex("tags with too many values")
-            if size:
-                entries[tag] = kind, values, where
+            entries[tag] = kind, values, where
         return entries
 
     def number(self, code: str, offset: int) -> int:

@@ -4,7 +4,7 @@ import struct
 
 from mlcore.structure.icc import check_icc
 from mlcore.structure.refusal import check_pixels, too_complex
-from mlcore.structure.tiff import check_exif
+from mlcore.structure.tiff import TagBudget, check_exif
 
 MAX_CHUNKS = 100_000
 """Each chunk takes memory of its own in the decoder; a long animation has thousands."""
@@ -30,5 +30,5 @@ def check_webp(view: memoryview, max_pixels: int) -> None:
             elif name == b"ICCP":
                 check_icc(body)
             elif name == b"EXIF":
-                check_exif(body)
+                check_exif(body, TagBudget())
         pos += 8 + length + (length & 1)

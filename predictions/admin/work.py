@@ -17,6 +17,7 @@ from kombu.exceptions import OperationalError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from emotionsite import heartbeats
 from mlcore.errors import MLCoreError
 from mlcore.model_info import read_model_info
 from predictions import queue
@@ -40,6 +41,14 @@ CARRIED = {
 }
 
 
+PROCESSES = {"maintenance": _("Maintenance"), "beat": _("Schedule (beat)")}
+HEARTBEATS = {
+    "ok": _("working"),
+    "late": _("does not respond"),
+    "missing": _("has never run"),
+}
+
+
 @dataclass
 class Queue:
     """Tasks that wait in the broker, and the names of the workers that take them.
@@ -59,7 +68,13 @@ class Queue:
 
 def figures() -> dict:
     """Return everything that the panel shows; ``queues`` is None where the broker is away."""
-    return {**_records(), **_stored(), "model": _model(), "queues": _queues()}
+    return {
+        **_records(),
+        **_stored(),
+        "model": _model(),
+        "processes": _processes(),
+        "queues": _queues(),
+    }
 
 
 def _records() -> dict:
@@ -104,6 +119,14 @@ def _model() -> dict | None:
         return None
     measured = model.metrics.get("PrivateTest") or {}
     return {"name": model.name, "version": model.version, "accuracy": measured.get("accuracy")}
+
+
+def _processes() -> list[tuple[str, str, bool]]:
+    """Return name, state in words, and whether that is as it should be, of what beats."""
+    return [
+        (PROCESSES[name], HEARTBEATS[status], status == "ok")
+        for name, status in heartbeats.statuses().items()
+    ]
 
 
 def _queues() -> list[Queue] | None:

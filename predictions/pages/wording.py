@@ -192,8 +192,8 @@ def setback(prediction: Prediction) -> str:
 
 def rounded(seconds: float) -> int:
     """Return a wait as exactly as anybody can know it: to 5 s, to a minute or to an hour."""
-    for least, step in ((5400, 3600), (60, 60), (10, 5)):
-        if seconds >= least - step / 2:
+    for least, step in ((95 * 60, 3600), (57.5, 60), (9.5, 5)):
+        if seconds >= least:
             return round(seconds / step) * step
     return max(ceil(seconds), 1)
 
@@ -203,7 +203,7 @@ def about(seconds: float) -> str:
     whole = rounded(seconds)
     if whole < 60:
         return _("about %(count)s s") % {"count": whole}
-    if whole < 5400:
+    if whole < 7200:
         minutes = whole // 60
         text = ngettext("about %(count)s minute", "about %(count)s minutes", minutes)
         return text % {"count": minutes}

@@ -3,7 +3,10 @@
 import re
 from uuid import uuid4
 
+import pytest
+
 from predictions.pages import waiting
+from predictions.pages.places import Place
 
 CARDS = "/predictions/cards/"
 
@@ -97,3 +100,24 @@ def test_no_more_are_looked_up_than_one_page_can_have(client, monkeypatch):
     monkeypatch.setattr(waiting, "LARGEST_PAGE", 2)
     html = client.get(CARDS, {"queued": [uuid4() for _ in range(3)]}).content.decode()
     assert len(gone(html)) == 2
+
+
+@pytest.mark.parametrize(
+    ("position", "seconds", "said"),
+    [
+        (0, 0.4, "Yours is next"),
+        (0, None, "Yours is next"),
+        (1, None, "1 before yours"),
+        (1, 0.2, "1 before yours, about 1 s"),
+        (7, 19.2, "7 before yours, about 20 s"),
+        (15, 38.4, "15 before yours, about 40 s"),
+        (20, 58, "20 before yours, about 1 minute"),
+        (152, 250, "152 before yours, about 4 minutes"),
+        (1500, 90 * 60, "1,500 before yours, about 90 minutes"),
+        (4999, 2 * 3600 + 900, "4,999 before yours, about 2 hours"),
+    ],
+)
+def test_a_wait_is_said_as_exactly_as_anybody_can_know_it(position, seconds, said):
+    place = Place(position, seconds)
+    assert place.text == said
+    assert place.token == Place(position, seconds).token

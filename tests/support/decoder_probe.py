@@ -260,36 +260,6 @@ def children_of(process: int) -> list[int]:
     return [int(text) for text in path.read_text().split()]
 
 
-def kill(process: int) -> None:
-    """Kill a process that this one, or a child of it, has started; refuse to kill any other.
-
-    An id that is not positive would mean whole groups of processes, or all there are.
-    """
-    assert process > 1
-    ancestor = process
-    while ancestor > 1 and ancestor != os.getpid():
-        ancestor = int(Path(f"/proc/{ancestor}/stat").read_text().rpartition(")")[2].split()[1])
-    assert ancestor == os.getpid(), f"{process} belongs to somebody else"
-    os.kill(process, signal.SIGKILL)
-
-
-def is_alive(process: int) -> bool:
-    """Return whether a process runs; a zombie does not."""
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def wait_until(condition: Callable[[], object], seconds: float = 30) -> object:
-    """Return what the condition returns as soon as that is true; fail when time is up."""
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "it took too long"
-        time.sleep(0.01)
-    return found
-
-
 def main() -> None:
     """Own a decoder, and tell what this process reaches itself and what its decoder's child does.
 
