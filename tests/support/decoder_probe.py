@@ -175,12 +175,20 @@ def do_hold(halves: list[str]) -> dict:
     return {"descriptors": opened, "environment": names, "secret": found, "blocks": len(_writable)}
 
 
-_MACHINE = platform.machine()  # Not to be asked for where nothing can be read.
+# Not to be asked for where nothing can be read.
+_MACHINE = platform.machine()
+_IS_ROOT = os.geteuid() == 0
 
 
 def do_call_everything(allowed: list[int]) -> dict:
-    """Make every system call that is not on the list; tell which were not refused."""
+    """Make every system call that is not on the list; tell which were not refused.
+
+    Were the filter broken, these calls would be real: so nothing is called as root, nor before a
+    harmless call was seen to be refused.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
+    if _IS_ROOT or libc.getppid() != -1:
+        return {"passed": "not tried: no filter, or too many rights"}
     passed = {}
     skipped = {*allowed, *UNFILTERED.get(_MACHINE, ())}
     for number in set(range(MAX_SYSTEM_CALL)) - skipped:
@@ -274,7 +282,7 @@ def main() -> None:
     with probing() as decoder:
         report["child"] = ask(decoder, "reach", **targets)
         report["child holds"] = ask(decoder, "hold", halves=halves)
-        if "seccomp" in Decoder.protections:
+        if "seccomp" in Decoder.protections and not _IS_ROOT:
             allowed = list(sandbox._SYSTEM_CALLS[platform.machine()].values())
             report |= ask(decoder, "call_everything", allowed=allowed)
     print(json.dumps(report))
