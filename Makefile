@@ -11,8 +11,8 @@ help: ## List these targets
 run: .venv/serving ## Bring the site up on http://127.0.0.1:8000/ (PORT=8001 for another port)
 	@$(BIN)/python -m emotionsite.run --end-with-parent
 
-test: .venv/testing ## Run the tests (ARGS="-k upload" for some of them)
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+test: .venv/testing ## Run the tests (T=tests/api for some of them, ARGS="-k upload" for more of pytest's options)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(T) $(ARGS)
 
 lint: .venv/testing ## Check style, the deployment settings and that no migration is missing
 	$(BIN)/ruff check
@@ -41,10 +41,11 @@ messages: .venv/testing ## Write what is to be translated into locale/ (LOCALE=f
 	@mkdir -p locale
 	DEBUG=true $(BIN)/python manage.py makemessages --locale $${LOCALE:-de} --ignore .venv --ignore var --ignore tests --no-wrap
 
-bench: .venv/testing ## Measure the front page, how long people wait for an answer, and a long history
+bench: .venv/testing ## Measure the front page, how long people wait, a long history, isolation, and turns
 	$(BIN)/python -m tests.benchmarks.front_page
 	$(BIN)/python -m tests.benchmarks.first_answer
 	$(BIN)/python -m tests.benchmarks.long_history
+	$(BIN)/python -m tests.benchmarks.isolation
 	$(BIN)/python -m tests.benchmarks.queue_cost
 	$(BIN)/python -m tests.benchmarks.fair_turns
 

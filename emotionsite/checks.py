@@ -9,6 +9,7 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.files.storage import default_storage
 
 from emotionsite.relocation import misplaced_database
+from mlcore.decoder import Decoder
 from mlcore.errors import MLCoreError
 from mlcore.model_info import verify_model_file
 
@@ -82,3 +83,13 @@ def proxies_are_known(app_configs, **kwargs) -> list[CheckMessage]:
     message = "SITE_TLS is set and TRUSTED_PROXIES is 0: all visitors share one rate limit."
     hint = "Set TRUSTED_PROXIES to how many proxies append to X-Forwarded-For; usually 1."
     return [Warning(message, hint=hint, id="emotionsite.W003")]
+
+
+@register(deploy=True)
+def decoder_is_confined(app_configs, **kwargs) -> list[CheckMessage]:
+    """Tell where the process that reads pictures is confined by limits only."""
+    if "seccomp" in Decoder.protections:
+        return []
+    message = "This platform has no filter of system calls for the process that reads pictures."
+    hint = "Run the site on Linux (x86-64 or arm64), and as a user without rights of its own."
+    return [Warning(message, hint=hint, id="emotionsite.W006")]

@@ -1,9 +1,13 @@
 """The WSGI entry point for gunicorn."""
 
 import os
+from contextlib import suppress
 
 import django
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
+
+from mlcore.decoder import shared_decoder
+from mlcore.errors import DecoderUnavailable
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "emotionsite.settings")
 
@@ -19,4 +23,7 @@ class Handler(WSGIHandler):
 
 
 django.setup(set_prefix=False)
+# The first upload need not wait until the decoders are loaded.
+with suppress(DecoderUnavailable):
+    shared_decoder().start()
 application = Handler()

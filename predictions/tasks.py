@@ -68,10 +68,13 @@ def analyser():
 
 @worker_process_init.connect
 def load_network(**_kwargs) -> None:
-    """Load network and detector when a worker process starts: the first photo need not wait."""
+    """Load what a photo needs when a worker process starts: the first one need not wait."""
     from PIL import Image
 
+    from mlcore.decoder import shared_decoder
+
     try:
+        shared_decoder().start()
         for faces_are_cropped in (False, True):
             analyser().analyse(Image.new("RGB", (640, 480)), faces_are_cropped)
     except MLCoreError:
@@ -98,7 +101,9 @@ def _analyse(prediction: Prediction) -> None:
         photo = _decode(prediction.photo.source)
         with cpu_time_limit(ANALYSIS_CPU_LIMIT):
             analysis = analyser().analyse(photo)
-        services.complete(prediction, analysis, render(photo.image))
+        renditions = render(photo.image)
+        _drop_broken_connection()
+        services.complete(prediction, analysis, renditions)
     except UnreadableImage as error:
         with override("en"):
             detail = explain(error.code)
@@ -115,7 +120,10 @@ def _analyse(prediction: Prediction) -> None:
 
 
 def _drop_broken_connection() -> None:
-    """Let the next statement open a new database connection where this one broke."""
+    """Let the next statement open a new database connection where this one broke.
+
+    It may have been cut while this process computed, or waited, for long.
+    """
     if not connection.in_atomic_block:
         connection.close_if_unusable_or_obsolete()
 
@@ -141,6 +149,7 @@ def _decode(source: FieldFile) -> "Photo":
 @task_failure.connect(sender=analyse)
 def handle_analysis_lost(task_id=None, **_kwargs) -> None:
     """Hear, in the worker's main process, that the process at work was killed or hung."""
+    _drop_broken_connection()
     services.handle_worker_lost(task_id)
 
 
@@ -169,6 +178,7 @@ def _draw(request: ExplanationRequest, face: Face) -> None:
             box = Box(face.x, face.y, face.width, face.height)
             picture = analyser().explain(copy, box, face.label)
         content = jpeg(picture, max(picture.size), 85)
+        _drop_broken_connection()
         explanations.keep(request, face, content)
     except (UnreadableImage, ModelMismatch, CpuTimeExceeded, FileNotFoundError):
         log.exception("no explanation", face=face.pk)
@@ -182,6 +192,7 @@ def _draw(request: ExplanationRequest, face: Face) -> None:
 
 @task_failure.connect(sender=draw_explanation)
 def handle_explanation_lost(task_id=None, **_kwargs) -> None:
+    _drop_broken_connection()
     explanations.handle_worker_lost(task_id)
 
 

@@ -230,7 +230,7 @@ def disk_is_full(stage: Stage) -> None:
 # --- clock ----------------------------------------------------------------------------------------
 
 
-@fault()
+@fault(leaves_files=True)
 def clock_goes_back(stage: Stage) -> None:
     with stage.site.clock(-3600):
         time.sleep(5)
@@ -238,7 +238,7 @@ def clock_goes_back(stage: Stage) -> None:
         time.sleep(5)
 
 
-@fault()
+@fault(leaves_files=True)
 def clock_goes_forward(stage: Stage) -> None:
     with stage.site.clock(3600):
         time.sleep(5)
