@@ -146,15 +146,16 @@ def confine(memory: int, cpu_seconds: int) -> None:
         resource.RLIMIT_FSIZE: 0,
         resource.RLIMIT_NOFILE: 0,
     }
-    if sys.platform != "linux":
-        # Linux counts threads as well, and the decoder of HEIC cannot do without one; there, the
-        # filter allows threads and no processes.
+    has_filter = "seccomp" in protections()
+    if not has_filter:
+        # The filter forbids processes and allows threads, without which HEIC cannot be decoded.
+        # This limit stands in for it, though Linux counts threads by it as well.
         limits[resource.RLIMIT_NPROC] = 0
     signal.signal(signal.SIGXCPU, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
     for limit, value in limits.items():
         resource.setrlimit(limit, (value, value))
-    if "seccomp" not in protections():
+    if not has_filter:
         return
     program = _program(platform.machine())
     instructions = _Filter(len(program) // 8, program)

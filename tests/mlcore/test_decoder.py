@@ -49,6 +49,18 @@ WITHOUT_RESERVE = (
 )
 
 
+# A launcher that can make no process for its second picture.
+WITHOUT_ROOM = (
+    "import os, sys; sys.path.insert(0, sys.argv[1]); from mlcore.decoder import launcher\n"
+    "fork, calls = os.fork, []\n"
+    "def fork_or_fail():\n"
+    "    calls.append(1)\n"
+    "    if len(calls) in (2, 3): raise BlockingIOError('no room for a process')\n"
+    "    return fork()\n"
+    "os.fork = fork_or_fail; launcher.main(int(sys.argv[2]))"
+)
+
+
 def code_of(read, *arguments, **options) -> str:
     with pytest.raises(UnreadableImage) as refused:
         read(*arguments, **options)
@@ -438,3 +450,14 @@ def test_a_launcher_that_cannot_start_is_our_fault(make_image):
         pytest.raises(DecoderUnavailable),
     ):
         decoder.read_header(make_image())
+
+
+def test_a_launcher_that_can_make_no_process_blames_no_file_and_stays(make_image):
+    content = make_image()
+    with probing(_BOOTSTRAP=WITHOUT_ROOM) as decoder:
+        decoder.read_header(content)
+        launcher = decoder._launcher.pid
+        with pytest.raises(DecoderUnavailable):
+            decoder.read_header(content)
+        assert decoder.read_header(content).width == 320
+        assert decoder._launcher.pid == launcher
