@@ -36,7 +36,7 @@ class MonotonicScheduler(Scheduler):
     ) -> None:
         self._clock = clock
         self._due: dict[str, float] = {}
-        self._failing = False
+        self._failing: dict[str, str] = {}
         self._pulse = pulse or Pulse("beat", clock)
         super().__init__(app, *args, **options)
 
@@ -52,8 +52,10 @@ class MonotonicScheduler(Scheduler):
         self._pulse.turn()
         now = self._clock()
         for name, entry in self.schedule.items():
-            if now >= self._due.get(name, now) and self._send(entry):
-                self._due[name] = now + entry.schedule.run_every.total_seconds()
+            if now >= self._due.get(name, now):
+                sent = self._send(entry)
+                pause = entry.schedule.run_every.total_seconds() if sent else MAX_SLEEP
+                self._due[name] = now + pause
         next_due = min((self._due.get(name, now) for name in self.schedule), default=now)
         return min(max(next_due - self._clock(), 0.05), MAX_SLEEP)
 
@@ -65,15 +67,15 @@ class MonotonicScheduler(Scheduler):
             self.app.send_task(
                 entry.task, entry.args, entry.kwargs, retry=False, **(entry.options or {})
             )
-        except (OperationalError, OSError) as error:
-            if not self._failing:
-                log.warning("broker unreachable", entry=entry.name, error=str(error))
-            self._failing = True
+        except Exception as error:
+            # The same error is logged once, since a full disk can be the cause of it.
+            reason = f"{type(error).__name__}: {error}"
+            if reason not in self._failing.values():
+                known = isinstance(error, (OperationalError, OSError))
+                log.warning("not sent", entry=entry.name, error=reason, exc_info=not known)
+            self._failing[entry.name] = reason
             return False
-        except Exception:
-            log.exception("not sent", entry=entry.name)
-            return False
-        self._failing = False
+        self._failing.pop(entry.name, None)
         return True
 
     def _unread(self, entry: ScheduleEntry) -> int:

@@ -4,8 +4,9 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 
 import redis
@@ -13,7 +14,7 @@ import structlog
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.db import connection
+from django.db import Error, connection, transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 
@@ -26,6 +27,8 @@ CACHE_TTL = 2.0
 """Seconds for which a check that writes is not repeated, so that probes cost little."""
 STORAGE_TIMEOUT = 5.0
 """Seconds after which a storage that does not answer counts as unavailable."""
+WRITE_TIMEOUT = 5.0
+"""Seconds after which a database that is locked counts as unavailable."""
 PROBE_SIZE = 4096
 STORAGE_FOLDER = f"photos/00/{'0' * 32}"
 """The folder of a photo that never exists. If a killed process leaves a file here, it is removed
@@ -68,24 +71,59 @@ def write_probe(folder: Path | str) -> None:
         file.write(b"\0" * PROBE_SIZE)
 
 
+@contextmanager
+def brief_waits() -> Iterator[None]:
+    """Let what is written in this block wait for WRITE_TIMEOUT at most, not as long as usual."""
+    milliseconds = int(WRITE_TIMEOUT * 1000)
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute("PRAGMA busy_timeout")
+            (usual,) = cursor.fetchone()
+            cursor.execute(f"PRAGMA busy_timeout = {milliseconds}")
+            try:
+                yield
+            finally:
+                cursor.execute(f"PRAGMA busy_timeout = {usual}")
+        else:
+            with transaction.atomic():
+                cursor.execute(f"SET LOCAL statement_timeout = {milliseconds}")
+                yield
+
+
 class _Database:
-    """A database that can be written to, not only read."""
+    """A database that can be written to, not only read.
+
+    Probes share one attempt to write. A database that is locked would otherwise keep one thread
+    for each probe, until none is left for anybody else.
+    """
 
     def __init__(self) -> None:
-        self._written_at: float | None = None
+        self._lock = threading.Lock()
+        self._tried_at: float | None = None
+        self._error: Exception | None = None
 
     def __call__(self) -> None:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-        now = time.monotonic()
-        if self._written_at is not None and now - self._written_at < CACHE_TTL:
-            return
-        heartbeats.beat("web")
-        # SQLite writes to what its log already occupies, even where the disk has no room left.
-        file = Path(str(connection.settings_dict["NAME"]))
-        if connection.vendor == "sqlite" and file.is_file():
-            write_probe(file.parent)
-        self._written_at = now
+        with self._lock:
+            if self._tried_at is None or time.monotonic() - self._tried_at >= CACHE_TTL:
+                self._error = self._write()
+                self._tried_at = time.monotonic()
+            error = self._error
+        if error is not None:
+            raise error
+
+    def _write(self) -> Exception | None:
+        try:
+            with brief_waits():
+                heartbeats.beat("web")
+            # SQLite writes to what its log already occupies, even where the disk has no room left.
+            file = Path(str(connection.settings_dict["NAME"]))
+            if connection.vendor == "sqlite" and file.is_file():
+                write_probe(file.parent)
+        except (Error, OSError) as error:
+            return error
+        return None
 
 
 def _broker() -> None:

@@ -112,7 +112,9 @@ def _read_header(file: BinaryIO, _max_side: int, max_pixels: int) -> tuple[str, 
     else:
         try:
             with _opened(file, start, max_pixels) as image:
-                name, (width, height) = image.format, image.size
+                # A JPEG with further pictures, as phones make them, has another name in Pillow.
+                name = "JPEG" if image.format == "MPO" else image.format
+                width, height = image.size
                 orientation = _stated_orientation(image)
         except _DamagedHeader as error:
             # From its header alone it cannot be told from a file of another kind.

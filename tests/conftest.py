@@ -124,7 +124,7 @@ def redis_server(_redis: RedisServer) -> RedisServer:
 
 
 @pytest.fixture(scope="session")
-def _worker() -> Iterator[Worker]:
+def _worker(django_db_setup) -> Iterator[Worker]:
     worker = Worker(DATA_DIR / "worker.log")
     yield worker
     worker.stop()

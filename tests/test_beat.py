@@ -9,6 +9,7 @@ from celery import Celery
 from celery.schedules import crontab
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from structlog.testing import capture_logs
 
 from emotionsite.beat import MAX_UNREAD, MonotonicScheduler
 from emotionsite.celery import BrokerProtocol
@@ -113,6 +114,47 @@ def test_a_broker_that_is_away_is_outlived(beat, redis_server):
     beat.read("test-slow")
     beat.pass_seconds(3)  # A connection from before fails once.
     assert beat.waiting("test-slow") == 1, "and what was missed is not caught up on"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        redis.ConnectionError("refused"),
+        redis.ResponseError("MISCONF Errors writing to the AOF file: No space left on device"),
+        RuntimeError("something else"),
+    ],
+)
+def test_what_cannot_be_sent_is_tried_once_a_second_and_logged_once(beat, monkeypatch, error):
+    attempts = []
+
+    def fail(task, *_args, **_options):
+        attempts.append(task)
+        raise error
+
+    monkeypatch.setattr(beat.app, "send_task", fail)
+    with capture_logs() as logs:
+        elapsed = 0.0
+        while elapsed < 10:
+            slept = beat.scheduler.tick()
+            beat.clock.advance(slept)
+            elapsed += slept
+    assert len(SCHEDULE) * 9 <= len(attempts) <= len(SCHEDULE) * 11
+    assert len(logs) == 1
+
+    monkeypatch.undo()
+    beat.pass_seconds(2)
+    assert beat.waiting("test-slow") == 1, "sent as soon as it can be"
+
+
+def test_a_queue_that_is_full_is_looked_at_once_a_second(beat, monkeypatch):
+    looks = []
+    monkeypatch.setattr(beat.scheduler, "_unread", lambda entry: looks.append(entry) or MAX_UNREAD)
+    elapsed = 0.0
+    while elapsed < 10:
+        slept = beat.scheduler.tick()
+        beat.clock.advance(slept)
+        elapsed += slept
+    assert len(looks) <= len(SCHEDULE) * 11
 
 
 def test_a_schedule_of_the_wall_clock_is_refused(redis_server):

@@ -1,12 +1,15 @@
 """``/readyz`` tells what does not work, and asks it of nothing too often."""
 
+import sqlite3
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from django.core.files.storage import FileSystemStorage
-from django.db import connection
+from django.db import OperationalError, connection, connections
 
 from emotionsite import health, heartbeats
 from tests.support.tiny_model import build_tiny_model
@@ -104,6 +107,48 @@ def test_a_database_that_can_only_be_read(ready):
         finally:
             cursor.execute("PRAGMA query_only = OFF")
     assert ready() == {}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_is_locked_holds_up_no_crowd_of_probes(ready, monkeypatch):
+    if connection.vendor != "sqlite":
+        pytest.skip("only SQLite has one lock for all that writes")
+    assert ready() == {}
+    monkeypatch.setattr(health, "CACHE_TTL", 60.0)
+    monkeypatch.setattr(health, "WRITE_TIMEOUT", 0.5)
+    attempts = []
+    beat = heartbeats.beat
+    monkeypatch.setattr(heartbeats, "beat", lambda name: attempts.append(name) or beat(name))
+    check = health._Database()
+
+    def probe(_number: int) -> str:
+        try:
+            check()
+        except OperationalError as error:
+            return str(error)
+        finally:
+            connections.close_all()
+        return "ok"
+
+    with closing(sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        started = time.monotonic()
+        with ThreadPoolExecutor(8) as pool:
+            answers = set(pool.map(probe, range(8)))
+        took = time.monotonic() - started
+    assert answers == {"database is locked"}
+    assert attempts == ["web"]
+    assert took < 15, "less than what people who write may wait"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_people_wait_as_long_as_ever_after_a_probe(ready):
+    if connection.vendor != "sqlite":
+        pytest.skip("elsewhere the limit ends with its transaction")
+    assert ready() == {}
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA busy_timeout")
+        assert cursor.fetchone() == (20_000,)
 
 
 def test_a_model_file_that_is_empty_or_another_one(ready, settings, tmp_path):

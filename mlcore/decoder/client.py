@@ -163,7 +163,7 @@ class Decoder:
                 try:
                     ended = self._ask(request, picture.fileno(), memory, seconds)
                 except _LauncherGone as error:
-                    raise DecoderUnavailable("the decoder's launcher ends by itself") from error
+                    raise DecoderUnavailable("the decoder cannot be started") from error
         state, code, *_ = protocol.RESULT.unpack_from(shared)
         if ended.status != 0:
             raise _crash(ended, limits, max_pixels)

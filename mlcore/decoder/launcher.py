@@ -81,7 +81,14 @@ class Launcher:
             return False
         picture, memory, reply = descriptors
         kind, max_side, max_pixels, limit, cpu_seconds, seconds = protocol.REQUEST.unpack(request)
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:
+            # There is no room for a process now. Others may be at work, and whoever asks sees
+            # the reply's socket close.
+            for descriptor in descriptors:
+                os.close(descriptor)
+            return True
         if pid == 0:
             with suppress(BaseException):
                 _work(kind, picture, memory, max_side, max_pixels, limit, cpu_seconds)

@@ -9,12 +9,13 @@ def load_decoders() -> None:
     """Import the decoders of every format, and read a picture of each, which loads the rest."""
     import numpy as np
     import pillow_heif
-    from PIL import Image, ImageCms
+    from PIL import AvifImagePlugin, Image, ImageCms
 
     from mlcore.images import load_photo, read_header
     from mlcore.structure import check_structure
 
-    # A child may start no thread, and has one processor's time anyway.
+    # A thread for each core would multiply the memory that a picture takes.
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1
     pillow_heif.options.DECODE_THREADS = 1
     pillow_heif.register_heif_opener()
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

@@ -20,8 +20,8 @@ from redis.retry import Retry
 from emotionsite import heartbeats
 from mlcore.errors import MLCoreError
 from mlcore.model_info import read_model_info
-from predictions import queue
-from predictions.admin.filters import stuck
+from predictions import turns
+from predictions.admin.filters import is_queue_moving, stuck
 from predictions.admin.wording import why_failed
 from predictions.models import Photo, Prediction, Status
 
@@ -87,7 +87,8 @@ def _records() -> dict:
     kinds = failed.order_by().values_list("error_code").annotate(Max("error_detail"), n=Count("pk"))
     return {
         "queued": queued,
-        "seconds_left": queue.seconds_until(queued - 1) if queued else None,
+        # Of a queue that stands still nobody can say how long it takes.
+        "seconds_left": turns.seconds_until(queued - 1) if queued and is_queue_moving() else None,
         "running": records.filter(status=Status.RUNNING).count(),
         "stuck": stuck(records).count(),
         **ended.aggregate(

@@ -10,7 +10,7 @@ from tests.support.accessibility import faults
 
 
 @pytest.fixture
-def others(transactional_db, make_image):
+def others(transactional_db, nobody_else_works, make_image):
     """Three photos of other users, each with its first turn."""
     from emotionsite.accounts.models import User
     from tests.support import records
@@ -30,7 +30,7 @@ def finish_next() -> None:
     )
 
 
-def test_a_waiting_page_counts_down(others, grace, screen: Page, make_image, nobody_else_works):
+def test_a_waiting_page_counts_down(others, grace, screen: Page, make_image):
     from tests.support import records
 
     mine = records.queue(grace, make_image())
@@ -55,7 +55,7 @@ def test_a_waiting_page_counts_down(others, grace, screen: Page, make_image, nob
 
 
 @pytest.mark.parametrize("path", ["/", "/predictions/"])
-def test_waiting_cards_count_down(others, grace, screen: Page, make_image, nobody_else_works, path):
+def test_waiting_cards_count_down(others, grace, screen: Page, make_image, path):
     from tests.support import records
 
     mine = records.queue(grace, make_image())
@@ -76,7 +76,7 @@ def test_waiting_cards_count_down(others, grace, screen: Page, make_image, nobod
 
 
 def test_a_used_up_quota_is_said_on_the_card_and_sent_again_only_on_request(
-    grace, screen: Page, make_image, settings, nobody_else_works
+    nobody_else_works, grace, screen: Page, make_image, settings
 ):
     from tests.support import records
 

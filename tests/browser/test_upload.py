@@ -130,7 +130,7 @@ def test_uploads_are_called_off_and_whoever_leaves_is_asked(
 
 
 def test_fifty_go_at_once_show_their_progress_and_wait_together(
-    redis_server, user_page: Page, photos
+    redis_server, nobody_else_works, user_page: Page, photos
 ):
     from predictions.models import Prediction
 

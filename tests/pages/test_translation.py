@@ -107,11 +107,21 @@ def test_pages_of_an_owner(demo, analyse, client, made_up_language, allowed):
     assert untranslated(html, allowed) == set()
 
 
+def test_places_in_the_queue(analyse, queue, client, made_up_language, allowed):
+    analyse()
+    for prediction in (queue(), queue()):
+        for page in (prediction.get_absolute_url(), "/predictions/", "/"):
+            html = client.get(page).content.decode()
+            assert 'data-place="' in html or 'id="place"' in html
+            assert untranslated(html, allowed) == set(), page
+
+
 def test_why_a_photo_failed(queue, client, made_up_language, allowed):
-    from predictions.tasks import OUR_FAULT
+    from predictions.services import INTERNAL_ERRORS
 
     prediction = queue()
-    for code, detail in (*OUR_FAULT.items(), ("unreadable_image", "This picture is damaged.")):
+    failures = INTERNAL_ERRORS | {"unreadable_image": "This picture is damaged."}
+    for code, detail in failures.items():
         failed = {"status": "failed", "error_code": code, "error_detail": detail}
         type(prediction).objects.update(**failed)
         html = client.get(prediction.get_absolute_url()).content.decode()

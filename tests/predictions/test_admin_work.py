@@ -218,7 +218,9 @@ def test_panel_says_how_long_the_queue_takes_and_marks_only_what_is_stuck(admin_
     assert "<div><dt>Stuck</dt>" in moving, "what waits in a queue that moves is not stuck"
     Prediction.objects.exclude(pk=running.pk).update(finished_at=ago(minutes=5))
     Prediction.objects.filter(pk=running.pk).update(started_at=ago(minutes=2))
-    assert '<div class="wrong"><dt>Stuck</dt>' in panel()
+    stands = panel()
+    assert '<div class="wrong"><dt>Stuck</dt>' in stands
+    assert "5 waiting</a></dd>" in stands, "nobody knows how long a queue takes that stands still"
 
 
 def test_panel_shows_whether_maintenance_and_beat_work(admin_client, monkeypatch):

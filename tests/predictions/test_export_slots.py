@@ -1,8 +1,11 @@
 """Files that are sent: counted for each user across processes, and limited in each process."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from django.db import connections
 from django.utils import timezone
 
 from emotionsite.accounts.models import User
@@ -101,3 +104,22 @@ def test_an_export_goes_on_though_its_account_is_deleted(ada, take):
     assert next(iter(export)) == "line"
     export.close()
     assert not RunningExport.objects.exists()
+
+
+def test_requests_at_the_same_time_do_not_pass_the_quota_together(ada, settings):
+    settings.QUOTA_EXPORTS = 2
+    barrier = threading.Barrier(6)
+
+    def start(_number: int) -> bool:
+        try:
+            barrier.wait(20)
+            quotas.start_export(ada)
+        except QuotaExceeded:
+            return False
+        finally:
+            connections.close_all()
+        return True
+
+    with ThreadPoolExecutor(6) as threads:
+        started = list(threads.map(start, range(6)))
+    assert started.count(True) == quotas.exports(ada).used == 2
