@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from functools import wraps
 
@@ -31,6 +32,13 @@ class BrokerProtocol(AMQP):
     Connection = Connection
 
 
+MAX_TASK_SECONDS = 300
+"""No task of maintenance takes longer: what is much is done some of it at a time."""
+
+_busy_since: dict[str, float] = {}
+"""When the tasks began that are at work in this process, on its monotonic clock."""
+
+
 class MaintenanceHeartbeat(bootsteps.StartStopStep):
     """Lets the worker of the queue ``maintenance`` beat for as long as it takes tasks."""
 
@@ -47,7 +55,12 @@ class MaintenanceHeartbeat(bootsteps.StartStopStep):
         return "maintenance" in consumer.app.amqp.queues.consume_from
 
     def start(self, consumer) -> None:
-        self._timer = consumer.timer.call_repeatedly(1.0, self._pulse.turn)
+        self._timer = consumer.timer.call_repeatedly(1.0, self._turn)
+
+    def _turn(self) -> None:
+        # A task that hangs leaves the loop turning, and yet nothing is maintained any more.
+        if not any(time.monotonic() - since > MAX_TASK_SECONDS for since in _busy_since.values()):
+            self._pulse.turn()
 
     def stop(self, consumer) -> None:
         if self._timer is not None:
@@ -57,13 +70,16 @@ class MaintenanceHeartbeat(bootsteps.StartStopStep):
 def one_at_a_time(function: Callable[..., None]) -> Callable[..., None]:
     """Skip a call that begins while another one is at work in this process."""
     lock = threading.Lock()
+    name = f"{function.__module__}.{function.__qualname__}"
 
     @wraps(function)
     def call(*args, **options) -> None:
         if lock.acquire(blocking=False):
+            _busy_since[name] = time.monotonic()
             try:
                 function(*args, **options)
             finally:
+                del _busy_since[name]
                 lock.release()
 
     return call

@@ -40,12 +40,14 @@ CSRF_FAILURE_VIEW = "predictions.pages.access.form_too_old"
 # Uploads and analysis
 MAX_UPLOAD_MB = env.int("MAX_UPLOAD_MB", 20)
 MAX_UPLOAD_MEGAPIXELS = env.int("MAX_UPLOAD_MEGAPIXELS", 64)
-QUEUE_LIMIT = env.int("QUEUE_LIMIT", 10_000)
-QUOTA_WAITING = env.int("QUOTA_WAITING", 5_000)
+QUEUE_LIMIT = env.int("QUEUE_LIMIT", 100_000)
+QUOTA_WAITING = env.int("QUOTA_WAITING", 10_000)
 QUOTA_STORED_MB = env.int("QUOTA_STORED_MB", 0)
 QUOTA_EXPORTS = env.int("QUOTA_EXPORTS", 3)
 WORKER_PROCESSES = env.int("WORKER_PROCESSES", 0)
 WORKER_THREADS = env.int("WORKER_THREADS", 0)
+READING_THREADS = 5
+"""Of the ten threads of a web process, how many may hold uploads whose headers are read."""
 WAITING_THREADS = 5
 """Of the ten threads of a web process, how many may hold requests that wait for an analysis."""
 MODEL_PATH = env("MODEL_PATH", default="") or str(
@@ -169,7 +171,7 @@ CELERY_WORKER_CONCURRENCY = WORKER_PROCESSES or (
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 # Only against a process that hangs: what may be long is limited by its CPU time.
-CELERY_TASK_TIME_LIMIT = 300
+CELERY_TASK_TIME_LIMIT = 900
 CELERY_WORKER_PROC_ALIVE_TIMEOUT = 60.0  # A slow machine needs a while to load the network.
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None

@@ -159,5 +159,6 @@ def handle_lease_lapsed(request: ExplanationRequest) -> None:
     row = leased(request).filter(lease_count=request.lease_count)
     if request.attempts >= MAX_ATTEMPTS:
         row.update(status=Status.FAILED, finished_at=timezone.now(), **turns.FREE)
+        announce(f"explanation:{request.prediction_id}:{request.index}")
     elif row.update(**turns.place(ExplanationRequest, request.owner_id, urgent=True)):
         wake_worker(DRAW)

@@ -100,6 +100,13 @@ def start_export(owner) -> RunningExport:
         return RunningExport.objects.create(owner=owner)
 
 
+def forget_exports() -> None:
+    """Delete the rows of exports whose web process was killed."""
+    now = timezone.now()
+    renewed = (now - EXPORT_TIMEOUT, now + EXPORT_TIMEOUT)
+    RunningExport.objects.exclude(seen_at__range=renewed).delete()
+
+
 def check_queue(owner) -> None:
     """Raise QuotaExceeded or QueueFull where no further photo of the owner may wait."""
     usage = waiting(owner)

@@ -3,7 +3,7 @@
 The monitors live as long as the process: what they have not watched, they do not judge.
 """
 
-import threading
+from collections.abc import Callable
 
 import structlog
 from celery import current_app
@@ -19,29 +19,29 @@ MAX_WAKEUPS = 500
 """Tasks that one sweep puts into the broker at most; each claims whatever is next by then."""
 
 _monitors = {Prediction: LeaseMonitor(), ExplanationRequest: LeaseMonitor()}
-_sweeping = threading.Lock()
 
 
 def sweep() -> None:
     """Free what dead workers held, and see to it that there is a task for all that waits."""
-    if not _sweeping.acquire(blocking=False):
-        return
-    try:
-        services.place_unplaced()
-        for prediction in _monitors[Prediction].lapsed(Prediction):
-            log.warning("lease lapsed", prediction=str(prediction.pk), attempt=prediction.attempts)
-            services.handle_lease_lapsed(prediction)
-        for request in _monitors[ExplanationRequest].lapsed(ExplanationRequest):
-            explanations.handle_lease_lapsed(request)
-        _wake_workers(Prediction, services.ANALYSE)
-        _wake_workers(ExplanationRequest, explanations.DRAW)
-    finally:
-        _sweeping.release()
+    _free_lapsed(Prediction, services.handle_lease_lapsed)
+    _free_lapsed(ExplanationRequest, explanations.handle_lease_lapsed)
+    _wake_workers(Prediction, services.ANALYSE)
+    _wake_workers(ExplanationRequest, explanations.DRAW)
+
+
+def _free_lapsed(model: type[QueueEntry], free: Callable[[QueueEntry], None]) -> None:
+    """Free what has lost its holder; an entry that cannot be freed keeps no other waiting."""
+    for entry in _monitors[model].lapsed(model):
+        log.warning("lease lapsed", entry=str(entry.pk), attempt=entry.attempts)
+        try:
+            free(entry)
+        except Exception:
+            log.exception("entry not freed", entry=str(entry.pk))
 
 
 def _wake_workers(model: type[QueueEntry], task: str) -> None:
     """Top up the broker's queue to one task for each entry that is ready."""
-    ready = min(turns.ready(model).count(), MAX_WAKEUPS)
+    ready = turns.ready(model)[:MAX_WAKEUPS].count()
     if not ready:
         return
     try:

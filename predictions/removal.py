@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
+import structlog
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import transaction
@@ -14,6 +16,9 @@ from django.utils import timezone
 
 from predictions.files import delete_files
 from predictions.models import DemoImage, IdempotencyKey, Photo, Prediction, PredictionQuerySet
+from predictions.quotas import forget_exports
+
+log = structlog.get_logger(__name__)
 
 ANSWERS_KEPT = timedelta(days=1)
 """How long a request that is sent again under its Idempotency-Key gets the same answer."""
@@ -26,7 +31,7 @@ GALLERY_PICTURE_TIMEOUT = timedelta(hours=1)
 AT_ONCE = 500
 """Records that one run deletes at most."""
 SECONDS = 10
-"""How long one run deletes at most: photos wait for its worker meanwhile."""
+"""How long one run deletes at most."""
 
 
 def remove(predictions: PredictionQuerySet) -> int:
@@ -57,11 +62,20 @@ def purge() -> None:
     limit = timezone.now() - UNDO - SLOW_CLICK
     removed = Prediction.objects.filter(removed_at__lt=limit).order_by("removed_at")
     for prediction_id in _for_a_while(removed.values_list("pk", flat=True)[:AT_ONCE]):
-        with transaction.atomic():
+        with _logged(prediction_id), transaction.atomic():
             # Whoever brings it back at this moment is waited for, or comes too late.
             still = removed.select_for_update().filter(pk=prediction_id).first()
             if still is not None:
                 delete(still)
+
+
+@contextmanager
+def _logged(prediction_id: object) -> Iterator[None]:
+    """Let a record that cannot be deleted keep no other waiting; the next run tries it again."""
+    try:
+        yield
+    except Exception:
+        log.exception("record not deleted", prediction=str(prediction_id))
 
 
 def delete(prediction: Prediction) -> None:
@@ -120,10 +134,13 @@ def forget() -> None:
         expired |= Q(owner__retention_days=days, created_at__lt=now - timedelta(days=days))
     old = Prediction.objects.filter(expired, owner__isnull=False)
     for prediction in _for_a_while(old.order_by("created_at")[:AT_ONCE]):
-        delete(prediction)
+        with _logged(prediction.pk):
+            delete(prediction)
     # A process that adds a picture to the gallery was killed before it saved its title.
     unused = Prediction.objects.filter(
         owner=None, demo_image=None, created_at__lt=now - GALLERY_PICTURE_TIMEOUT
     )
     for prediction in unused[:AT_ONCE]:
-        delete(prediction)
+        with _logged(prediction.pk):
+            delete(prediction)
+    forget_exports()

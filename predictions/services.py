@@ -14,7 +14,7 @@ import structlog
 from celery import current_app
 from django.contrib.auth import get_user_model
 from django.core.files.base import ContentFile
-from django.db import transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -135,14 +135,14 @@ def submit(
             existing = None
             if owner is not None:
                 # Two requests with the same photo take turns, and the second finds the first.
-                if not get_user_model().objects.select_for_update().filter(pk=owner.pk).first():
+                users = get_user_model().objects.select_for_update(no_key=True)
+                if not users.filter(pk=owner.pk).first():
                     raise NotAllowed("account_deleted", _("This account is deleted."))
                 existing = None if force else find_duplicate(owner, upload.sha256, keep_photo)
             if existing is None:
                 if owner is not None:
                     # Asked again while no other request of this owner can be here.
                     quotas.check_queue(owner)
-                    quotas.check_storage(owner, upload.bytes)
                 photo.save(force_insert=True)
                 prediction = Prediction.objects.create(
                     owner=owner,
@@ -153,13 +153,30 @@ def submit(
                 if key is not None:
                     key.predictions.add(prediction)
     except BaseException:
-        delete_files(photo.file_names())
+        _delete_unless_named(photo, photo.file_names())
         raise
     if existing is not None:
         delete_files(photo.file_names())
         return existing, False
     wake_worker_on_commit()
     return prediction, True
+
+
+def _delete_unless_named(photo: Photo, names: list[str]) -> None:
+    """Remove files after a transaction that failed, except those that the photo's row names.
+
+    A connection that breaks at a commit leaves open whether that took effect. Where the database
+    cannot say, the files stay, and orphan removal decides later.
+    """
+    if not names:
+        return
+    try:
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()
+        stored = Photo.objects.filter(pk=photo.pk).first()
+    except DatabaseError:
+        return
+    delete_files([name for name in names if stored is None or name not in stored.file_names()])
 
 
 def wake_worker_on_commit() -> None:
@@ -236,7 +253,7 @@ def complete(prediction: Prediction, analysis, renditions) -> bool:
         copies = (renditions.display, renditions.thumbnail) if stored else ()
         held = _complete(prediction, analysis, stored_bytes=sum(map(len, copies)))
     except BaseException:
-        delete_files(stored)
+        _delete_unless_named(photo, stored)
         raise
     if not held:
         delete_files(stored)
@@ -361,6 +378,14 @@ def handle_worker_lost(task_id: str) -> None:
         handle_lease_lapsed(prediction)
 
 
+def handle_time_limit(task_id: str) -> None:
+    """End what a worker process held that hung until Celery killed it; it is not tried again."""
+    for prediction in Prediction.objects.filter(
+        status=Status.RUNNING, lease__startswith=f"{task_id}:"
+    ):
+        fail(prediction, "timed_out", INTERNAL_ERRORS["timed_out"])
+
+
 def handle_lease_lapsed(prediction: Prediction) -> None:
     """Queue a running prediction whose holder is gone, or end it after MAX_ATTEMPTS.
 
@@ -375,14 +400,6 @@ def handle_lease_lapsed(prediction: Prediction) -> None:
         lost = _end(row, prediction.pk, Status.FAILED, "worker_lost", why)
         if lost and not prediction.photo.is_kept:
             _drop_upload(prediction.photo)
-
-
-def place_unplaced() -> None:
-    """Give a turn to queued predictions that have none, as those of an older version have."""
-    for prediction in Prediction.objects.filter(status=Status.QUEUED, turn=None):
-        with transaction.atomic():
-            row = Prediction.objects.filter(pk=prediction.pk, status=Status.QUEUED, turn=None)
-            _requeue(row, prediction)
 
 
 def cancel(prediction: Prediction) -> None:
@@ -412,7 +429,7 @@ def rerun(prediction: Prediction, *, urgent: bool = False) -> None:
     """
     with transaction.atomic():
         # An owner's requests take turns, so that none slips past the quota.
-        list(get_user_model().objects.select_for_update().filter(pk=prediction.owner_id))
+        list(get_user_model().objects.select_for_update(no_key=True).filter(pk=prediction.owner_id))
         # A worker that ends it just now drops a photo that is not kept: it is waited for.
         list(Prediction.objects.select_for_update().filter(pk=prediction.pk).values_list("pk"))
         photo = Photo.objects.filter(prediction=prediction.pk).first()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 from celery import shared_task
+from celery.exceptions import TimeLimitExceeded
 from celery.signals import task_failure, worker_process_init
 from django.conf import settings
 from django.db import connection
@@ -46,14 +47,18 @@ def cpu_time_limit(seconds: float) -> Iterator[None]:
         yield
         return
 
+    is_armed = True
+
     def stop(_signal, _frame):
-        raise CpuTimeExceeded
+        if is_armed:
+            raise CpuTimeExceeded
 
     before = signal.signal(signal.SIGPROF, stop)
     signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
+        is_armed = False
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.signal(signal.SIGPROF, before)
 
@@ -147,10 +152,13 @@ def _decode(source: FieldFile) -> "Photo":
 
 
 @task_failure.connect(sender=analyse)
-def handle_analysis_lost(task_id=None, **_kwargs) -> None:
+def handle_analysis_lost(task_id=None, exception=None, **_kwargs) -> None:
     """Hear, in the worker's main process, that the process at work was killed or hung."""
     _drop_broken_connection()
-    services.handle_worker_lost(task_id)
+    if isinstance(exception, TimeLimitExceeded):
+        services.handle_time_limit(task_id)
+    else:
+        services.handle_worker_lost(task_id)
 
 
 @shared_task(name=explanations.DRAW, bind=True)
@@ -180,7 +188,7 @@ def _draw(request: ExplanationRequest, face: Face) -> None:
         content = jpeg(picture, max(picture.size), 85)
         _drop_broken_connection()
         explanations.keep(request, face, content)
-    except (UnreadableImage, ModelMismatch, CpuTimeExceeded, FileNotFoundError):
+    except (UnreadableImage, ModelMismatch, CpuTimeExceeded):
         log.exception("no explanation", face=face.pk)
         explanations.fail(request, face)
     except Exception:
@@ -197,6 +205,7 @@ def handle_explanation_lost(task_id=None, **_kwargs) -> None:
 
 
 @shared_task(name=services.SWEEP)
+@one_at_a_time
 def sweep() -> None:
     """Bring back what was lost."""
     recovery.sweep()

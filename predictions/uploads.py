@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import threading
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -10,12 +11,15 @@ from django.core.files import File
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from mlcore.decoder import shared_decoder
-from mlcore.errors import UnreadableImage
+from mlcore.decoder import Header, shared_decoder
+from mlcore.errors import DecoderUnavailable, UnreadableImage
 from mlcore.structure import sniff
 
 FORMAT_NAMES = gettext_lazy("JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP or TIFF")
 ACCEPT = "image/*,.heic,.heif"
+READING_TIMEOUT = 2.0
+"""Seconds that an upload waits until it is read; an ordinary one takes a hundredth of it."""
+
 MIN_SIDE = 24
 """Pixels. A face below half of the network's input size carries no readable expression."""
 
@@ -88,14 +92,7 @@ def validate(file: File, name: str | None = None) -> Upload:
     # Most of what is no picture needs no process to tell.
     if sniff(file.read(32)) is None:
         raise UploadError("unsupported_format")
-    try:
-        header = shared_decoder().read_header(
-            file, max_pixels=settings.MAX_UPLOAD_MEGAPIXELS * 1_000_000
-        )
-    except UnreadableImage as error:
-        raise UploadError(error.code) from error
-    finally:
-        file.seek(0)
+    header = _header(file)
     if min(header.width, header.height) < MIN_SIDE:
         raise UploadError("too_small")
     return Upload(
@@ -106,6 +103,25 @@ def validate(file: File, name: str | None = None) -> Upload:
         width=header.width,
         height=header.height,
     )
+
+
+_reading = threading.BoundedSemaphore(settings.READING_THREADS)
+"""Who waits for the decoder holds a thread of the web process; the others must go on serving."""
+
+
+def _header(file: File) -> Header:
+    """Read format and size in the decoder's process; leave the file wound back."""
+    if not _reading.acquire(timeout=READING_TIMEOUT):
+        raise DecoderUnavailable("too many uploads are read at the same time")
+    try:
+        return shared_decoder().read_header(
+            file, max_pixels=settings.MAX_UPLOAD_MEGAPIXELS * 1_000_000
+        )
+    except UnreadableImage as error:
+        raise UploadError(error.code) from error
+    finally:
+        _reading.release()
+        file.seek(0)
 
 
 def _sha256(file: File) -> str:

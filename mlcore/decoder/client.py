@@ -72,7 +72,7 @@ class Header:
 
 @dataclass(frozen=True)
 class _Exit:
-    """How a child ended: status as of waitpid, peak memory in bytes, and whether it hung."""
+    """How a child ended: status as of waitpid, peak memory, CPU seconds, and whether it hung."""
 
     status: int
     peak_memory: int
@@ -151,7 +151,7 @@ class Decoder:
         max_pixels: int,
         limits: tuple[int, int],
     ) -> None:
-        """Let a child read the picture; return where it left a result, and raise what it met."""
+        """Let a child read the picture into ``shared``, and raise what it met."""
         seconds = limits[1] * WALL_FACTOR
         request = protocol.REQUEST.pack(kind, max_side, max_pixels, *limits, seconds)
         with self._slots:
@@ -310,9 +310,13 @@ class _shared_memory:
 
     def __enter__(self) -> tuple[int, mmap.mmap]:
         self._descriptor = _memory_file("pixels")
-        os.ftruncate(self._descriptor, self._size)
-        self._seal()
-        self._mapped = mmap.mmap(self._descriptor, self._size)
+        try:
+            os.ftruncate(self._descriptor, self._size)
+            self._seal()
+            self._mapped = mmap.mmap(self._descriptor, self._size)
+        except BaseException:
+            os.close(self._descriptor)
+            raise
         use_huge_pages(self._mapped)
         return self._descriptor, self._mapped
 

@@ -143,6 +143,9 @@ def _work(
         result = _refusal("too_complex")
     except UnreadableImage as error:
         result = _refusal(error.code)
+    except Exception:
+        # Nothing but the picture is read here, so that nothing else can be wrong.
+        result = _refusal("unreadable_image")
     shared[: len(result)] = result
     os._exit(0)
 
@@ -194,5 +197,6 @@ def main(descriptor: int) -> None:
     load_decoders()
     memory_tuning.reserve_heap()
     gc.freeze()
+    sandbox.be_killed_first()
     _launcher_id, _address_space = os.getpid(), sandbox.address_space()
     Launcher(socket.socket(fileno=descriptor)).serve()

@@ -67,6 +67,7 @@ class _Walk:
         self.described: dict[int, int] = {}
         self.parts: dict[int, list[int]] = {}
 
+    @leaves_damage
     def boxes(self, pos: int, end: int, parent: bytes, depth: int = 0) -> None:
         """Walk the boxes between two offsets, and those inside them."""
         if depth > MAX_DEPTH:

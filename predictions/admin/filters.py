@@ -16,10 +16,13 @@ PATIENCE = timedelta(minutes=1)
 
 
 def is_queue_moving() -> bool:
-    """Return whether any analysis has begun or ended within PATIENCE."""
-    limit = timezone.now() - PATIENCE
-    begun = Prediction.objects.filter(status=Status.RUNNING, started_at__gte=limit)
-    return begun.exists() or Prediction.objects.filter(finished_at__gte=limit).exists()
+    """Return whether any analysis is under way, or has ended within PATIENCE.
+
+    One whose worker is gone is under way for no longer than its lease.
+    """
+    running = Prediction.objects.filter(status=Status.RUNNING)
+    ended = Prediction.objects.filter(finished_at__gte=timezone.now() - PATIENCE)
+    return running.exists() or ended.exists()
 
 
 def stuck(predictions: PredictionQuerySet) -> PredictionQuerySet:

@@ -9,7 +9,7 @@ import pytest
 import redis
 from django.conf import settings
 from django.core.files.base import ContentFile
-from django.db import connections, transaction
+from django.db import OperationalError, connections, transaction
 from PIL import Image
 
 from emotionsite.accounts.models import User
@@ -186,6 +186,55 @@ def test_interrupted_send_keeps_the_photo(owner, make_image, monkeypatch, submit
         submit(owner, make_image())
     assert Prediction.objects.get().status == Status.QUEUED
     assert [name.rpartition("/")[2] for name in stored_files()] == ["upload"]
+
+
+class Committed(OperationalError):
+    """The connection broke after the server had committed."""
+
+
+def break_after_commit(function):
+    """Return a function that does its work and then fails, as where the answer is lost."""
+
+    def broken(*args, **options):
+        function(*args, **options)
+        raise Committed("server closed the connection unexpectedly")
+
+    return broken
+
+
+def test_files_of_an_answer_that_was_committed_outlive_a_broken_connection(
+    owner, astronaut, analyser, submit, stored_files, monkeypatch
+):
+    prediction = submit(owner, astronaut)
+    claimed = steps.claim(prediction.pk)
+    monkeypatch.setattr(services, "_complete", break_after_commit(services._complete))
+    with pytest.raises(Committed):
+        finish(analyser, claimed)
+    photo = Photo.objects.get()
+    assert set(photo.file_names()) < set(stored_files())
+    assert len(photo.file_names()) == 2
+    assert not services.fail_or_requeue(claimed, "internal_error")
+    assert Prediction.objects.get().status == Status.SUCCEEDED
+
+
+def test_the_file_of_an_upload_that_was_committed_outlives_a_broken_connection(
+    owner, make_image, submit, stored_files, monkeypatch
+):
+    class Breaking:
+        def __enter__(self):
+            self.atomic = transaction.Atomic(None, True, False)
+            return self.atomic.__enter__()
+
+        def __exit__(self, *exception):
+            self.atomic.__exit__(*exception)
+            raise Committed("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(services.transaction, "atomic", Breaking)
+    with pytest.raises(Committed):
+        submit(owner, make_image())
+    monkeypatch.undo()
+    assert stored_files() == Photo.objects.get().file_names()
+    assert Prediction.objects.get().status == Status.QUEUED
 
 
 @pytest.mark.parametrize("state", ["queued", "running", "succeeded", "failed", "canceled"])

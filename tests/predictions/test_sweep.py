@@ -68,13 +68,26 @@ def test_one_sweep_fills_the_broker_no_further_than_it_must(
         assert waiting_tasks(broker) == 2
 
 
-def test_a_photo_without_a_turn_gets_one(owner, submit, make_image, broker):
-    """An older version, still running beside this one, knows nothing of turns."""
-    prediction = submit(owner, make_image())
-    Prediction.objects.update(turn=None)
-    assert services.claim("task") is None
+def test_a_photo_that_cannot_be_freed_keeps_no_other_waiting(
+    owner, submit, make_image, broker, monkeypatch
+):
+    lost = [steps.claim(submit(owner, make_image(size=(50 + n, 50))).pk) for n in range(3)]
+    monkeypatch.setattr(recovery._monitors[Prediction], "lapsed", lambda model: lost)
+    free = services.handle_lease_lapsed
+
+    def fail_for_the_first(prediction):
+        if prediction.pk == lost[0].pk:
+            raise RuntimeError("a receiver is broken")
+        free(prediction)
+
+    monkeypatch.setattr(services, "handle_lease_lapsed", fail_for_the_first)
     recovery.sweep()
-    assert services.claim("task").pk == prediction.pk
+    statuses = Prediction.objects.in_bulk([prediction.pk for prediction in lost])
+    assert [statuses[prediction.pk].status for prediction in lost] == [
+        Status.RUNNING,
+        Status.QUEUED,
+        Status.QUEUED,
+    ]
 
 
 def test_sweep_without_a_broker_changes_nothing(owner, submit, make_image, broker, redis_server):

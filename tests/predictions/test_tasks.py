@@ -4,6 +4,7 @@ import time
 from unittest.mock import Mock
 
 import pytest
+from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
@@ -180,3 +181,20 @@ def test_a_late_failure_changes_nothing(owner, submit, astronaut, monkeypatch):
     steps.analyse(prediction.pk)
     prediction.refresh_from_db()
     assert (prediction.status, prediction.attempts) == (Status.SUCCEEDED, 2)
+
+
+def test_an_analysis_that_hangs_is_ended_and_not_tried_again(owner, submit, astronaut):
+    prediction = submit(owner, astronaut)
+    steps.claim(prediction.pk, "task-7")
+    tasks.handle_analysis_lost(task_id="task-7", exception=TimeLimitExceeded(900))
+    prediction.refresh_from_db()
+    assert (prediction.status, prediction.error_code) == (Status.FAILED, "timed_out")
+    assert prediction.photo.source, "its owner may try it again"
+
+
+def test_an_analysis_whose_process_was_killed_is_tried_again(owner, submit, astronaut):
+    prediction = submit(owner, astronaut)
+    steps.claim(prediction.pk, "task-8")
+    tasks.handle_analysis_lost(task_id="task-8", exception=WorkerLostError("killed"))
+    prediction.refresh_from_db()
+    assert prediction.status == Status.QUEUED

@@ -20,6 +20,6 @@ def place_queued(apps, schema_editor) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("predictions", "0011_turns_and_leases")]
+    dependencies = [("predictions", "0010_turns_and_leases")]
 
     operations = [migrations.RunPython(place_queued, migrations.RunPython.noop, elidable=True)]

@@ -5,7 +5,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('predictions', '0012_place_queued'),
+        ('predictions', '0011_place_queued'),
     ]
 
     operations = [
