@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from mlcore.model_info import read_model_info
-from predictions import queue
+from predictions import turns
 from predictions.leases import leased, new_lease
 from predictions.models import Explanation, ExplanationRequest, Face, Prediction, Status
 from predictions.notices import announce, wait
@@ -64,7 +64,7 @@ def _request(face: Face) -> None:
         _requests(face).filter(_expired()).delete()
         if not Face.objects.filter(pk=face.pk).exists():
             return
-        place = queue.place(ExplanationRequest, prediction.owner_id, urgent=True)
+        place = turns.place(ExplanationRequest, prediction.owner_id, urgent=True)
         _row, is_new = ExplanationRequest.objects.get_or_create(
             prediction_id=prediction.pk,
             index=face.index,
@@ -106,7 +106,7 @@ def claim(task_id: str) -> tuple[ExplanationRequest, Face] | None:
 
     A request whose face is gone is dropped, and the next one taken.
     """
-    while request := queue.claim(ExplanationRequest, new_lease(task_id)):
+    while request := turns.claim(ExplanationRequest, new_lease(task_id)):
         face = (
             Face.objects.filter(prediction=request.prediction_id, index=request.index)
             .select_related("prediction__photo")
@@ -135,14 +135,14 @@ def requeue(request: ExplanationRequest) -> bool:
     """Repeat an attempt that failed through no fault of the face, unless it was the last one."""
     if request.attempts >= MAX_ATTEMPTS:
         return False
-    place = queue.place(ExplanationRequest, request.owner_id, urgent=True)
+    place = turns.place(ExplanationRequest, request.owner_id, urgent=True)
     not_before = timezone.now() + RETRY_DELAY
     return bool(leased(request).update(**{**place, "not_before": not_before}))
 
 
 def fail(request: ExplanationRequest, face: Face) -> None:
     """Tell who waits that there will be no picture; after FAILURE_TTL it may be asked for again."""
-    leased(request).update(status=Status.FAILED, finished_at=timezone.now(), **queue.FREE)
+    leased(request).update(status=Status.FAILED, finished_at=timezone.now(), **turns.FREE)
     announce(_key(face))
 
 
@@ -158,6 +158,6 @@ def handle_lease_lapsed(request: ExplanationRequest) -> None:
     """Queue a running request whose holder is gone, or end it after MAX_ATTEMPTS."""
     row = leased(request).filter(lease_count=request.lease_count)
     if request.attempts >= MAX_ATTEMPTS:
-        row.update(status=Status.FAILED, finished_at=timezone.now(), **queue.FREE)
-    elif row.update(**queue.place(ExplanationRequest, request.owner_id, urgent=True)):
+        row.update(status=Status.FAILED, finished_at=timezone.now(), **turns.FREE)
+    elif row.update(**turns.place(ExplanationRequest, request.owner_id, urgent=True)):
         wake_worker(DRAW)

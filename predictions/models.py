@@ -96,7 +96,7 @@ NARROWED_BY = ("status", "label", "unsure")
 
 
 class QueueEntry(models.Model):
-    """What waits for a worker, and whose turn it is; ``predictions.queue`` has the rules.
+    """What waits for a worker, and whose turn it is; ``predictions.turns`` has the rules.
 
     ``turn`` is the place in the queue, and null in every state but queued, so that the indexes
     hold only what waits. ``lease`` names the attempt that holds a running entry, and the holder

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from predictions import queue
+from predictions import turns
 from predictions.models import Photo, Prediction, RunningExport
 
 MEGABYTE = 1024 * 1024
@@ -60,7 +60,7 @@ class Usage:
 
 def waiting(owner) -> Usage:
     """Return how many of the owner's photos wait for their analysis."""
-    count = queue.waiting(Prediction).filter(owner=owner).count()
+    count = turns.waiting(Prediction).filter(owner=owner).count()
     return Usage("waiting", count, settings.QUOTA_WAITING)
 
 
@@ -107,7 +107,7 @@ def check_queue(owner) -> None:
         detail = _("Your queue is full: %(used)s of %(limit)s photos are waiting. Try again soon.")
         detail %= {"used": usage.used, "limit": usage.limit}
         raise QuotaExceeded(usage, detail, retry_after=30)
-    if queue.waiting(Prediction).count() >= settings.QUEUE_LIMIT:
+    if turns.waiting(Prediction).count() >= settings.QUEUE_LIMIT:
         raise QueueFull
 
 

@@ -9,7 +9,7 @@ import structlog
 from celery import current_app
 from kombu.exceptions import ChannelError, OperationalError
 
-from predictions import explanations, queue, services
+from predictions import explanations, services, turns
 from predictions.leases import LeaseMonitor
 from predictions.models import ExplanationRequest, Prediction, QueueEntry
 
@@ -41,7 +41,7 @@ def sweep() -> None:
 
 def _wake_workers(model: type[QueueEntry], task: str) -> None:
     """Top up the broker's queue to one task for each entry that is ready."""
-    ready = min(queue.ready(model).count(), MAX_WAKEUPS)
+    ready = min(turns.ready(model).count(), MAX_WAKEUPS)
     if not ready:
         return
     try:

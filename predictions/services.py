@@ -2,7 +2,7 @@
 
 queued -> running -> succeeded | failed | canceled. The database is the queue of record: a task
 tells a worker only that something waits, so the broker may lose, repeat or delay tasks without
-harm. ``predictions.queue`` decides what is next, ``predictions.leases`` who still works on it.
+harm. ``predictions.turns`` decides what is next, ``predictions.leases`` who still works on it.
 """
 
 import random
@@ -22,7 +22,7 @@ from django.utils.translation import gettext_noop
 from kombu.exceptions import OperationalError
 
 from mlcore.labels import LABELS
-from predictions import files, queue, quotas
+from predictions import files, quotas, turns
 from predictions.files import StorageUnavailable, delete_files
 from predictions.leases import leased, new_lease
 from predictions.models import (
@@ -139,12 +139,16 @@ def submit(
                     raise NotAllowed("account_deleted", _("This account is deleted."))
                 existing = None if force else find_duplicate(owner, upload.sha256, keep_photo)
             if existing is None:
+                if owner is not None:
+                    # Asked again while no other request of this owner can be here.
+                    quotas.check_queue(owner)
+                    quotas.check_storage(owner, upload.bytes)
                 photo.save(force_insert=True)
                 prediction = Prediction.objects.create(
                     owner=owner,
                     photo=photo,
                     name_key=name_key(photo.name),
-                    **queue.place(Prediction, owner and owner.pk, urgent=urgent),
+                    **turns.place(Prediction, owner and owner.pk, urgent=urgent),
                 )
                 if key is not None:
                     key.predictions.add(prediction)
@@ -174,7 +178,7 @@ def wake_worker(task: str) -> bool:
 
 def claim(task_id: str) -> Prediction | None:
     """Take the prediction whose turn it is for the worker of this task; None: nothing waits."""
-    prediction = queue.claim(Prediction, new_lease(task_id))
+    prediction = turns.claim(Prediction, new_lease(task_id))
     if prediction is not None:
         prediction.photo = Photo.objects.get(pk=prediction.photo_id)
     return prediction
@@ -182,7 +186,7 @@ def claim(task_id: str) -> Prediction | None:
 
 def prioritise(prediction: Prediction) -> None:
     """Let a queued prediction go before its owner's others, since a person waits for it."""
-    queue.waiting(Prediction).filter(pk=prediction.pk, is_urgent=False).update(is_urgent=True)
+    turns.waiting(Prediction).filter(pk=prediction.pk, is_urgent=False).update(is_urgent=True)
 
 
 def _end(row: QuerySet, prediction_id: uuid.UUID, status: Status, code: str, why: str) -> bool:
@@ -198,7 +202,7 @@ def _end(row: QuerySet, prediction_id: uuid.UUID, status: Status, code: str, why
     else:
         fields = {"status": status, "finished_at": timezone.now()}
         fields |= error if status == Status.FAILED else {}
-    if not row.update(**fields, **queue.FREE):
+    if not row.update(**fields, **turns.FREE):
         return False
     if before is not None:
         before.delete()
@@ -258,7 +262,7 @@ def _complete(prediction: Prediction, analysis, stored_bytes: int) -> bool:
         model_sha256=analysis.model.sha256,
         error_code="",
         error_detail="",
-        **queue.FREE,
+        **turns.FREE,
     )
     if not held:
         return False
@@ -342,7 +346,7 @@ def fail_or_requeue(prediction: Prediction, code: str) -> bool:
 def _requeue(row: QuerySet, prediction: Prediction, **fields) -> bool:
     """Put a running prediction back, before its owner's younger ones."""
     with transaction.atomic():
-        place = queue.place(Prediction, prediction.owner_id, urgent=prediction.is_urgent)
+        place = turns.place(Prediction, prediction.owner_id, urgent=prediction.is_urgent)
         requeued = row.update(**{**place, "queued_at": prediction.queued_at, **fields})
         if requeued and not fields:
             wake_worker_on_commit()
@@ -407,6 +411,8 @@ def rerun(prediction: Prediction, *, urgent: bool = False) -> None:
     one, and what it said is kept for a comparison with what another network says.
     """
     with transaction.atomic():
+        # An owner's requests take turns, so that none slips past the quota.
+        list(get_user_model().objects.select_for_update().filter(pk=prediction.owner_id))
         # A worker that ends it just now drops a photo that is not kept: it is waited for.
         list(Prediction.objects.select_for_update().filter(pk=prediction.pk).values_list("pk"))
         photo = Photo.objects.filter(prediction=prediction.pk).first()
@@ -421,7 +427,7 @@ def rerun(prediction: Prediction, *, urgent: bool = False) -> None:
             Prediction.objects.filter(pk=prediction.pk)
             .exclude(status__in=UNFINISHED)
             .update(
-                **queue.place(Prediction, prediction.owner_id, urgent=urgent),
+                **turns.place(Prediction, prediction.owner_id, urgent=urgent),
                 attempts=0,
                 started_at=None,
                 finished_at=None,

@@ -20,7 +20,7 @@ from redis.retry import Retry
 from emotionsite import heartbeats
 from mlcore.errors import MLCoreError
 from mlcore.model_info import read_model_info
-from predictions import queue
+from predictions import turns
 from predictions.admin.filters import is_queue_moving, stuck
 from predictions.admin.wording import why_failed
 from predictions.models import Photo, Prediction, Status
@@ -88,7 +88,7 @@ def _records() -> dict:
     return {
         "queued": queued,
         # Of a queue that stands still nobody can say how long it takes.
-        "seconds_left": queue.seconds_until(queued - 1) if queued and is_queue_moving() else None,
+        "seconds_left": turns.seconds_until(queued - 1) if queued and is_queue_moving() else None,
         "running": records.filter(status=Status.RUNNING).count(),
         "stuck": stuck(records).count(),
         **ended.aggregate(

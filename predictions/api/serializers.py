@@ -5,7 +5,7 @@ from rest_framework import serializers
 from rest_framework.reverse import reverse
 
 from mlcore.labels import LABELS
-from predictions import queue
+from predictions import turns
 from predictions.limits import AT_ONCE
 from predictions.models import LABEL_CHOICES, DemoImage, Face, Photo, Prediction, Status
 
@@ -110,14 +110,14 @@ class PredictionListSerializer(serializers.ListSerializer):
 
     def to_representation(self, data):
         predictions = list(data)
-        self.context["positions"] = queue.positions(predictions)
+        self.context["positions"] = turns.positions(predictions)
         return super().to_representation(predictions)
 
 
 class PredictionSerializer(serializers.ModelSerializer):
     """One analysis of one photo, from the moment it is accepted.
 
-    ``positions`` in the context are those of ``queue.positions``; where they are missing, a record
+    ``positions`` in the context are those of ``turns.positions``; where they are missing, a record
     asks for its own.
     """
 
@@ -163,7 +163,7 @@ class PredictionSerializer(serializers.ModelSerializer):
     def get_queue_position(self, prediction: Prediction) -> int | None:
         positions = self.context.get("positions")
         if positions is None:
-            positions = queue.positions([prediction])
+            positions = turns.positions([prediction])
         return positions.get(prediction.pk)
 
     @extend_schema_field(FaceSerializer(many=True))

@@ -15,7 +15,7 @@ from rest_framework.reverse import reverse
 from rest_framework.serializers import Serializer
 from rest_framework.viewsets import GenericViewSet
 
-from predictions import explanations, queue, removal, services, uploads
+from predictions import explanations, removal, services, turns, uploads
 from predictions.api import examples, schema
 from predictions.api.content import FORMS, BatchParser, JPEGRenderer, PhotoParser, WholeBodyMixin
 from predictions.api.errors import describe
@@ -188,7 +188,7 @@ class PredictionViewSet(
         if statuses & {404, 429, 503}:
             headers["Retry-After"] = str(services.QueueFull.retry_after)
         is_final = not statuses & {403, 404, 429, 503}
-        context = self.get_serializer_context() | {"positions": queue.positions(taken)}
+        context = self.get_serializer_context() | {"positions": turns.positions(taken)}
         answer = OutcomeSerializer(outcomes, many=True, context=context)
         response = Response(answer.data, status.HTTP_207_MULTI_STATUS, headers=headers)
         response.predictions = taken if is_final else None

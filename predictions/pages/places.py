@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from predictions import queue
+from predictions import turns
 from predictions.models import Prediction
 from predictions.pages import wording
 
@@ -30,8 +30,8 @@ def set_places(predictions: Iterable[Prediction]) -> None:
     """Give each prediction its ``place``: None unless it is queued. Costs the same few queries
     for one as for many."""
     predictions = list(predictions)
-    positions = queue.positions(predictions)
-    pace = queue.pace() if positions else None
+    positions = turns.positions(predictions)
+    pace = turns.pace() if positions else None
     for prediction in predictions:
         position = positions.get(prediction.pk)
         prediction.place = None

@@ -8,7 +8,7 @@ from django.core.files.storage import default_storage
 from django.test import Client
 from PIL import Image
 
-from predictions import explanations, queue, removal, services, tasks
+from predictions import explanations, removal, services, tasks, turns
 from predictions.api.throttling import DrawingThrottle
 from predictions.models import Explanation, ExplanationRequest
 from tests.support import steps
@@ -112,7 +112,7 @@ def test_an_answer_of_another_network_is_not_explained_by_this_one(client, analy
     prediction = analyse()
     type(prediction).objects.update(model_sha256="0" * 64)
     assert_problem(ask(client, prediction), 409, "model_changed")
-    place = queue.place(ExplanationRequest, prediction.owner_id)
+    place = turns.place(ExplanationRequest, prediction.owner_id)
     ExplanationRequest.objects.create(prediction=prediction, index=0, **place)
     tasks.draw_explanation()
     assert not Explanation.objects.exists()

@@ -28,7 +28,7 @@ import io, uuid
 from django.db import transaction
 from django.core.files.base import ContentFile
 from emotionsite.accounts.models import User
-from predictions import queue
+from predictions import turns
 from predictions.models import Photo, Prediction
 from tests.faults.clients import Photos
 
@@ -40,7 +40,7 @@ for number in range({count}):
                   stored_bytes=len(content), width=200, height=200)
     photo.upload.save("upload", ContentFile(content), save=False)
     made.append(photo)
-place = queue.place(Prediction, owner.pk)
+place = turns.place(Prediction, owner.pk)
 Photo.objects.bulk_create(made)
 Prediction.objects.bulk_create(
     Prediction(owner=owner, photo=photo, **{{**place, "turn": place["turn"] + number}})

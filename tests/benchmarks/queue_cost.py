@@ -61,7 +61,7 @@ def measure(count: int) -> None:
     from django.db import connection
 
     from emotionsite.accounts.models import User
-    from predictions import queue, services
+    from predictions import services, turns
     from predictions.models import Prediction
 
     settings.DEBUG = False  # It would keep every query.
@@ -69,7 +69,7 @@ def measure(count: int) -> None:
     owners = [User.objects.create_user(f"user{number}") for number in range(OWNERS)]
     too_slow = False
     for size in (SMALL, count):
-        fill(owners, size - queue.waiting(Prediction).count())
+        fill(owners, size - turns.waiting(Prediction).count())
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:
                 cursor.execute("ANALYZE")
@@ -79,11 +79,11 @@ def measure(count: int) -> None:
             if services.claim("benchmark") is None:
                 raise SystemExit("nothing was claimed")
 
-        last = queue.waiting(Prediction).filter(owner=owners[1]).order_by("-turn").first()
+        last = turns.waiting(Prediction).filter(owner=owners[1]).order_by("-turn").first()
         found = {
             "claim": median("claim the next one", claim),
-            "place": median("find a place", lambda: queue.place(Prediction, owners[0].pk)),
-            "position": median("tell a position", lambda p=last: queue.positions([p])),
+            "place": median("find a place", lambda: turns.place(Prediction, owners[0].pk)),
+            "position": median("tell a position", lambda p=last: turns.positions([p])),
         }
         too_slow = too_slow or found["claim"] > MAX_SECONDS or found["place"] > MAX_SECONDS
     if too_slow:

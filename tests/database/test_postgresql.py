@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 MODULES = ["predictions/test_services.py", "predictions/test_sweep.py"]
-MODULES += ["predictions/test_queue.py", "predictions/test_leases.py"]
+MODULES += ["predictions/test_turns.py", "predictions/test_leases.py"]
 MODULES += ["predictions/test_export_slots.py", "api/test_queue_position.py"]
 MODULES += ["webhooks/test_deliveries.py", "api/test_batch.py", "api/test_explanation.py"]
 MODULES += ["test_heartbeats.py", "test_health.py"]

@@ -127,7 +127,7 @@ def kill_redis(stage: Stage) -> None:
     _kill(stage, "redis")
 
 
-@fault(is_quick=True)
+@fault()
 def kill_decoders(stage: Stage) -> None:
     """As often as one is seen: they may live for one picture only."""
     end, killed = time.monotonic() + 6, 0
@@ -255,7 +255,7 @@ def database_is_locked(stage: Stage) -> None:
     stage.site.database.lock(25)
 
 
-@fault(is_quick=True)
+@fault()
 def database_is_locked_for_a_moment(stage: Stage) -> None:
     stage.site.database.lock(4)
 

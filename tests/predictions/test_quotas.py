@@ -1,10 +1,15 @@
 """One user cannot occupy the site: photos that wait and bytes that are stored."""
 
+import threading
+
 import pytest
+from django.core.files.base import ContentFile
+from django.db import connections
 
 from emotionsite.accounts.models import User
 from predictions import quotas, services
 from predictions.models import Photo
+from predictions.uploads import validate
 from tests.support import records, steps
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis_server")]
@@ -23,6 +28,26 @@ def test_a_user_may_have_only_so_many_photos_waiting(
     assert submit(other, make_image()), "another user has a quota of their own"
     steps.claim(waiting[0].pk)
     assert submit(owner, make_image(size=(90, 90))), "what is being analysed does not wait"
+
+
+def test_requests_at_the_same_moment_do_not_slip_past_the_quota(owner, make_image, settings):
+    settings.QUOTA_WAITING = 2
+    outcomes = []
+
+    def send(number: int) -> None:
+        upload = validate(ContentFile(make_image(size=(50 + number, 50)), "photo.jpg"))
+        try:
+            outcomes.append(services.submit(owner, upload)[1])
+        except services.QuotaExceeded:
+            outcomes.append(False)
+        connections.close_all()
+
+    threads = [threading.Thread(target=send, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == [False] * 4 + [True] * 2
 
 
 def test_a_rerun_counts_as_waiting(owner, submit, make_image, settings):

@@ -5,7 +5,7 @@ Import this where a test runs: it needs Django to be set up.
 
 from datetime import UTC, datetime
 
-from predictions import explanations, queue, services, tasks
+from predictions import explanations, services, tasks, turns
 from predictions.models import Face, Prediction
 
 FIRST = {"turn": -1, "is_urgent": True, "queued_at": datetime(2000, 1, 1, tzinfo=UTC)}
@@ -13,7 +13,7 @@ FIRST = {"turn": -1, "is_urgent": True, "queued_at": datetime(2000, 1, 1, tzinfo
 
 def bring_forward(prediction_id: object) -> bool:
     """Make a queued prediction the next one that is claimed; False where it is not queued."""
-    return bool(queue.waiting(Prediction).filter(pk=prediction_id).update(**FIRST, not_before=None))
+    return bool(turns.waiting(Prediction).filter(pk=prediction_id).update(**FIRST, not_before=None))
 
 
 def claim(prediction_id: object, task_id: str = "test") -> Prediction | None:

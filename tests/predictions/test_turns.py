@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from emotionsite.accounts.models import User
-from predictions import queue, services
+from predictions import services, turns
 from predictions.models import ExplanationRequest, Photo, Prediction, Status
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -27,7 +27,7 @@ def enqueue():
 
     def enqueue(owner, name: str, *, urgent: bool = False) -> Prediction:
         photo = Photo.objects.create(name=name, sha256="0" * 64, bytes=1, width=9, height=9)
-        place = queue.place(Prediction, owner and owner.pk, urgent=urgent)
+        place = turns.place(Prediction, owner and owner.pk, urgent=urgent)
         return Prediction.objects.create(owner=owner, photo=photo, **place)
 
     return enqueue
@@ -121,7 +121,7 @@ def test_positions_are_those_in_which_photos_are_served(user, enqueue):
     enqueue(ada, "urgent", urgent=True)
     served(2)
     waiting = list(Prediction.objects.filter(status=Status.QUEUED).select_related("photo"))
-    told = queue.positions(waiting)
+    told = turns.positions(waiting)
     by_position = sorted(waiting, key=lambda prediction: told[prediction.pk])
     assert sorted(told.values()) == list(range(10))
     assert [prediction.photo.name for prediction in by_position] == served()
@@ -130,12 +130,12 @@ def test_positions_are_those_in_which_photos_are_served(user, enqueue):
 def test_what_does_not_wait_has_no_position(user, enqueue):
     enqueue(user("ada"), "photo")
     claimed = services.claim("task")
-    assert queue.positions([claimed]) == {}
+    assert turns.positions([claimed]) == {}
 
 
 def test_the_wait_is_estimated_from_recent_analyses(user, enqueue):
     ada = user("ada")
-    assert queue.seconds_until(3) is None, "there is no experience yet"
+    assert turns.seconds_until(3) is None, "there is no experience yet"
     for number in range(3):
         enqueue(ada, str(number))
     now = timezone.now()
@@ -144,8 +144,8 @@ def test_the_wait_is_estimated_from_recent_analyses(user, enqueue):
         Prediction.objects.filter(pk=done.pk).update(
             status=Status.SUCCEEDED, started_at=now - timedelta(seconds=2), finished_at=now
         )
-    assert queue.seconds_until(0) == pytest.approx(2)
-    assert queue.seconds_until(4) == pytest.approx(10)
+    assert turns.seconds_until(0) == pytest.approx(2)
+    assert turns.seconds_until(4) == pytest.approx(10)
 
 
 def test_explanations_take_turns_too(user, enqueue):
@@ -153,12 +153,12 @@ def test_explanations_take_turns_too(user, enqueue):
     for owner, count in ((ada, 3), (bob, 1)):
         prediction = enqueue(owner, owner.username)
         for index in range(count):
-            place = queue.place(ExplanationRequest, owner.pk)
+            place = turns.place(ExplanationRequest, owner.pk)
             ExplanationRequest.objects.create(
                 prediction=prediction, index=index, owner=owner, **place
             )
     order = []
-    while request := queue.claim(ExplanationRequest, "lease"):
+    while request := turns.claim(ExplanationRequest, "lease"):
         order.append((request.owner.username, request.index))
     assert order == [("ada", 0), ("bob", 0), ("ada", 1), ("ada", 2)]
 
