@@ -178,6 +178,7 @@ def _read(kind: int, content: bytes, shared: mmap.mmap, max_side: int, max_pixel
     photo = load_photo(content, max_side, max_pixels)
     width, height = photo.image.size
     # Some rows at a time: memory that nobody has used before is what costs most.
+    memory_tuning.populate(shared, protocol.PIXELS_OFFSET, width * height * 3)
     shared.seek(protocol.PIXELS_OFFSET)
     for top in range(0, height, ROWS):
         shared.write(photo.image.crop((0, top, width, min(top + ROWS, height))).tobytes())

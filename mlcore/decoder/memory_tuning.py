@@ -13,6 +13,7 @@ HEAP = 96 * 1024 * 1024
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
 _MADV_HUGEPAGE = 14
+_MADV_POPULATE_WRITE = 23
 _LARGE = 32 * 1024 * 1024
 """Larger blocks are mapped on their own and given back, so that nothing is kept in pieces."""
 
@@ -21,6 +22,12 @@ def use_huge_pages(shared: mmap.mmap) -> None:
     """Ask the kernel to fill a mapping in pieces of 2 MB."""
     with suppress(AttributeError, OSError):
         shared.madvise(_MADV_HUGEPAGE)
+
+
+def populate(shared: mmap.mmap, start: int, length: int) -> None:
+    """Ask the kernel to fill a part of a mapping, from a page's start, at once (Linux 5.14)."""
+    with suppress(OSError, ValueError):
+        shared.madvise(_MADV_POPULATE_WRITE, start, length)
 
 
 def reserve_heap() -> None:
