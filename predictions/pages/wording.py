@@ -68,9 +68,6 @@ REMEDIES = {
     "too_many_pixels": gettext_lazy("Make the photo smaller and upload it again."),
     "photo_missing": gettext_lazy("Upload the photo once more."),
     "too_complex": gettext_lazy("Save or export the photo as JPEG and upload the new file."),
-    "timed_out": gettext_lazy(
-        "Analyse it again. If it takes too long again, save the photo as JPEG and upload that."
-    ),
     "model_unavailable": gettext_lazy("Nothing is wrong with your photo. Try again later."),
     "model_mismatch": gettext_lazy("Nothing is wrong with your photo. Try again later."),
 }
