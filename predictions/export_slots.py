@@ -41,7 +41,7 @@ class Slots:
             is_free = is_free and self._taken[owner.pk] < self._per_owner
             self._taken[owner.pk] += is_free
         if not is_free:
-            row.delete()
+            RunningExport.objects.filter(pk=row.pk).delete()
             return None
         return Export(chunks, row, self)
 

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+import structlog
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -13,6 +14,8 @@ from django.utils.translation import gettext_lazy
 
 from predictions import turns
 from predictions.models import Photo, Prediction, RunningExport
+
+log = structlog.get_logger(__name__)
 
 MEGABYTE = 1024 * 1024
 
@@ -86,8 +89,17 @@ def _alive(owner):
 def start_export(owner) -> RunningExport:
     """Count one more export of the owner until its row is deleted, or no longer renewed.
 
-    Raises QuotaExceeded.
+    Where the database cannot be written the row is not saved, and nothing counts the export but
+    this process: reading goes on while a disk is full. Raises QuotaExceeded.
     """
+    try:
+        return _start_export(owner)
+    except DatabaseError as error:
+        log.warning("export not counted", error=str(error))
+        return RunningExport(owner=owner)
+
+
+def _start_export(owner) -> RunningExport:
     with transaction.atomic():
         # Two requests of one user take turns, and the second counts the first.
         list(get_user_model().objects.select_for_update().filter(pk=owner.pk).values_list("pk"))

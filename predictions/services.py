@@ -202,8 +202,16 @@ def claim(task_id: str) -> Prediction | None:
 
 
 def prioritise(prediction: Prediction) -> None:
-    """Let a queued prediction go before its owner's others, since a person waits for it."""
-    turns.waiting(Prediction).filter(pk=prediction.pk, is_urgent=False).update(is_urgent=True)
+    """Let a queued prediction go before its owner's others, since a person waits for it.
+
+    Nothing happens where the database cannot be written: its page is shown all the same.
+    """
+    row = turns.waiting(Prediction).filter(pk=prediction.pk, is_urgent=False)
+    try:
+        with transaction.atomic():
+            row.update(is_urgent=True)
+    except DatabaseError as error:
+        log.warning("not prioritised", prediction=str(prediction.pk), error=str(error))
 
 
 def _end(row: QuerySet, prediction_id: uuid.UUID, status: Status, code: str, why: str) -> bool:
