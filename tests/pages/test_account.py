@@ -211,16 +211,16 @@ def test_the_account_shows_what_is_used_of_each_quota(
         part = html.split('id="quotas"')[1].split("</dl>")[0]
         return [text.strip().replace("\xa0", " ") for text in re.findall("<dd>([^<]*)</dd>", part)]
 
-    assert usage(client) == ["0 of 5,000", "0 bytes", "0 of 3"]
+    assert usage(client) == ["0 of 10,000", "0 bytes", "0 of 3"]
     size = queue().photo.stored_bytes
     settings.QUOTA_STORED_MB = 100
     response = client.get("/insights/export/?as=csv")
     waiting, stored, exports = usage(client)
-    assert waiting == "1 of 5,000"
+    assert waiting == "1 of 10,000"
     assert stored.endswith(" of 100.0 MB")
     assert stored.split()[0] == f"{size / 1024:.1f}"
     assert exports == "1 of 3"
-    assert usage(stranger_client) == ["0 of 5,000", "0 bytes of 100.0 MB", "0 of 3"]
+    assert usage(stranger_client) == ["0 of 10,000", "0 bytes of 100.0 MB", "0 of 3"]
     assert response.getvalue()
     settings.QUOTA_WAITING = settings.QUOTA_EXPORTS = 0
     assert usage(client)[::2] == ["1", "0"], "without a limit only what is used"
