@@ -1,5 +1,6 @@
 """The header of a WebP file. To learn it, Pillow makes two full canvases."""
 
+import re
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
@@ -8,7 +9,9 @@ from PIL import Image
 
 from mlcore.errors import UnreadableImage
 
-_HAS_EXIF = 0x08
+_HAS_EXIF, _HAS_XMP = 0x08, 0x04
+_ORIENTATION = 0x0112
+_XMP_ORIENTATION = re.compile(rb"tiff:Orientation(?:=\"|>)([0-9])")
 
 
 def is_webp(start: bytes) -> bool:
@@ -28,13 +31,14 @@ def read_webp_header(content: bytes) -> tuple[int, int, Image.Exif]:
         if kind == b"VP8X":
             width = int.from_bytes(content[24:27], "little") + 1
             height = int.from_bytes(content[27:30], "little") + 1
-            if content[20] & _HAS_EXIF:
+            if content[20] & (_HAS_EXIF | _HAS_XMP):
                 for name, start, size in _chunks(content):
+                    if name == b"XMP " and _ORIENTATION not in exif:
+                        _read_xmp(content[start : start + size], exif)
                     if name == b"EXIF":
                         # A photo with damaged notes is still a photo.
                         with suppress(Exception):
                             exif.load(content[start : start + size])
-                        break
         elif kind == b"VP8L" and content[20] == 0x2F:
             (bits,) = struct.unpack_from("<I", content, 21)
             width, height = (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
@@ -45,6 +49,12 @@ def read_webp_header(content: bytes) -> tuple[int, int, Image.Exif]:
     except (struct.error, IndexError) as error:
         raise UnreadableImage("the picture's header is damaged") from error
     return width, height, exif
+
+
+def _read_xmp(text: bytes, exif: Image.Exif) -> None:
+    """Take the orientation from XMP, where some programs write it instead of EXIF."""
+    if found := _XMP_ORIENTATION.search(text):
+        exif[_ORIENTATION] = int(found[1])
 
 
 def _chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:

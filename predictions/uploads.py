@@ -3,6 +3,9 @@
 import hashlib
 import re
 import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -17,6 +20,9 @@ from mlcore.structure import sniff
 
 FORMAT_NAMES = gettext_lazy("JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP or TIFF")
 ACCEPT = "image/*,.heic,.heif"
+MAX_READERS_PER_OWNER = 2
+"""Uploads of one user whose headers a web process reads at the same time."""
+
 READING_TIMEOUT = 2.0
 """Seconds that an upload waits until it is read; an ordinary one takes a hundredth of it."""
 
@@ -76,8 +82,8 @@ def clean_name(name: str) -> str:
     return name[-200:] or "photo"
 
 
-def validate(file: File, name: str | None = None) -> Upload:
-    """Accept a file or raise UploadError.
+def validate(file: File, name: str | None = None, *, owner=None) -> Upload:
+    """Accept a file or raise UploadError. One ``owner`` keeps no other waiting; None is the staff.
 
     Codes: empty_file, file_too_large, unsupported_format, unreadable_image, too_many_pixels,
     too_small, too_complex, timed_out. The format is told by content, never by name. Raises
@@ -92,7 +98,7 @@ def validate(file: File, name: str | None = None) -> Upload:
     # Most of what is no picture needs no process to tell.
     if sniff(file.read(32)) is None:
         raise UploadError("unsupported_format")
-    header = _header(file)
+    header = _header(file, owner)
     if min(header.width, header.height) < MIN_SIDE:
         raise UploadError("too_small")
     return Upload(
@@ -105,14 +111,44 @@ def validate(file: File, name: str | None = None) -> Upload:
     )
 
 
-_reading = threading.BoundedSemaphore(settings.READING_THREADS)
-"""Who waits for the decoder holds a thread of the web process; the others must go on serving."""
+class _Readers:
+    """The uploads whose headers this process reads, of each owner and together.
+
+    Who waits for the decoder holds a thread of the web process; the others must go on serving.
+    """
+
+    def __init__(self) -> None:
+        self._owners: Counter[int | None] = Counter()
+        self._changed = threading.Condition()
+
+    def _has_room(self, owner_id: int | None) -> bool:
+        is_full = self._owners.total() >= settings.READING_THREADS
+        return not is_full and self._owners[owner_id] < MAX_READERS_PER_OWNER
+
+    @contextmanager
+    def place(self, owner_id: int | None) -> Iterator[None]:
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._has_room(owner_id), READING_TIMEOUT):
+                raise DecoderUnavailable("too many uploads are read at the same time")
+            self._owners[owner_id] += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._owners[owner_id] -= 1
+                self._changed.notify_all()
 
 
-def _header(file: File) -> Header:
+_readers = _Readers()
+
+
+def _header(file: File, owner) -> Header:
     """Read format and size in the decoder's process; leave the file wound back."""
-    if not _reading.acquire(timeout=READING_TIMEOUT):
-        raise DecoderUnavailable("too many uploads are read at the same time")
+    with _readers.place(owner and owner.pk):
+        return _read_header(file)
+
+
+def _read_header(file: File) -> Header:
     try:
         return shared_decoder().read_header(
             file, max_pixels=settings.MAX_UPLOAD_MEGAPIXELS * 1_000_000
@@ -120,7 +156,6 @@ def _header(file: File) -> Header:
     except UnreadableImage as error:
         raise UploadError(error.code) from error
     finally:
-        _reading.release()
         file.seek(0)
 
 

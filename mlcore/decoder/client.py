@@ -30,7 +30,7 @@ Source = str | os.PathLike[str] | bytes | BinaryIO
 MEGABYTE = 1024 * 1024
 
 HEADER_MEMORY = 256 * MEGABYTE
-HEADER_CPU_SECONDS = 4
+HEADER_CPU_SECONDS = 2
 """To find a picture's format and size."""
 
 PIXELS_CPU_SECONDS = 30

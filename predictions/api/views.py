@@ -124,7 +124,7 @@ class PredictionViewSet(
         if len(images) > 1:
             raise ValidationError({"image": ["Send one photo here, or several to batch/."]})
         form = self._form(UploadSerializer)
-        prediction, is_new = self._submit(uploads.validate(form["image"]), form)
+        prediction, is_new = self._submit(uploads.validate(form["image"], owner=request.user), form)
         headers = self._wait([prediction])
         if prediction.is_deleted:
             raise Http404
@@ -164,7 +164,7 @@ class PredictionViewSet(
         for index, image in enumerate(form["image"]):
             outcome = {"index": index, "name": uploads.clean_name(image.name or "")}
             try:
-                prediction, is_new = self._submit(uploads.validate(image), form)
+                prediction, is_new = self._submit(uploads.validate(image, owner=request.user), form)
             except (uploads.UploadError, *services.REFUSALS) as error:
                 outcome |= self._refused(error)
             except Exception as error:

@@ -83,9 +83,8 @@ def take(
     """
     name = uploads.clean_name(name or file.name or "")
     try:
-        prediction, is_new = services.submit(
-            owner, uploads.validate(file, name), keep_photo=keep_photo, urgent=urgent
-        )
+        upload = uploads.validate(file, name, owner=owner)
+        prediction, is_new = services.submit(owner, upload, keep_photo=keep_photo, urgent=urgent)
     except (uploads.UploadError, *services.REFUSALS) as error:
         return _refused(name, error)
     except Exception as error:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mlcore.errors import UnreadableImage
-from mlcore.images import load_photo
+from mlcore.images import load_photo, read_header
 
 ORIENTATION = 0x0112
 
@@ -360,3 +360,11 @@ def test_damaged_bytes_give_a_photo_or_an_unreadable_image_and_nothing_else(cont
         "unreadable_image",
         "unsupported_format",
     }
+
+
+def test_the_orientation_of_a_webp_may_be_in_its_xmp():
+    image = Image.new("RGB", (64, 48), "navy")
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf tiff:Orientation="6"/></x:xmpmeta>'
+    content = encoded(image, "WEBP", xmp=xmp)
+    photo = load_photo(content)
+    assert read_header(content) == ("WEBP", photo.width, photo.height) == ("WEBP", 48, 64)

@@ -112,6 +112,12 @@ HOSTILE = {
     "a WebP profile of many steps": lambda: hostile.webp_with(
         hostile.riff_chunk(b"ICCP", hostile.icc_of_steps())
     ),
+    "a WebP profile of curves with many segments": lambda: hostile.webp_with(
+        hostile.riff_chunk(b"ICCP", hostile.icc_of_segments())
+    ),
+    "a WebP profile of a table with many channels": lambda: hostile.webp_with(
+        hostile.riff_chunk(b"ICCP", hostile.icc_of_channels())
+    ),
     "a WebP profile of many tags": lambda: hostile.webp_with(
         hostile.riff_chunk(b"ICCP", hostile.icc_of_tags())
     ),
@@ -387,6 +393,8 @@ SAMPLES = [
     hostile.heif_of_overlays(2, 3),
     hostile.heif_with_exif(rich_exif()),
     hostile.webp_with(hostile.riff_chunk(b"ICCP", hostile.icc_of_steps(3))),
+    hostile.webp_with(hostile.riff_chunk(b"ICCP", hostile.icc_of_segments(3, 3))),
+    hostile.webp_with(hostile.riff_chunk(b"ICCP", hostile.icc_of_channels(4, 3))),
 ]
 
 

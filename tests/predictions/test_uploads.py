@@ -2,8 +2,10 @@
 
 import io
 import struct
+import threading
 import zlib
 from contextlib import suppress
+from types import SimpleNamespace
 from unittest.mock import Mock
 
 import pytest
@@ -13,9 +15,12 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from mlcore.decoder import Decoder
 from mlcore.errors import DecoderUnavailable, UnreadableImage
 from mlcore.formats import FORMATS
+from predictions import uploads
 from predictions.uploads import UploadError, clean_name, explain, validate
+from tests.support.waiting import wait_until
 
 
 def code_of(content: bytes, name: str = "photo.jpg") -> str:
@@ -105,6 +110,41 @@ def test_a_decoder_that_is_away_is_no_fault_of_the_file(make_image, monkeypatch)
     monkeypatch.setattr("mlcore.decoder.Decoder.read_header", refuse)
     with pytest.raises(DecoderUnavailable):
         validate(ContentFile(make_image(), "photo.jpg"))
+
+
+def test_one_user_keeps_no_other_waiting_whose_upload_is_read(make_image, monkeypatch):
+    content, is_over = make_image(), threading.Event()
+    read = Decoder.read_header
+
+    def slow(decoder, file, **options):
+        if getattr(file, "is_slow", False):
+            is_over.wait(60)
+        return read(decoder, file, **options)
+
+    def send(outcomes: list, owner: int, is_slow: bool) -> None:
+        file = ContentFile(content, "photo.jpg")
+        file.is_slow = is_slow
+        try:
+            outcomes.append(validate(file, owner=SimpleNamespace(pk=owner)).width)
+        except DecoderUnavailable:
+            outcomes.append("unavailable")
+
+    monkeypatch.setattr(Decoder, "read_header", slow)
+    monkeypatch.setattr(uploads, "READING_TIMEOUT", 0.5)
+    greedy: list = []
+    threads = [threading.Thread(target=send, args=(greedy, 1, True)) for _number in range(6)]
+    for thread in threads:
+        thread.start()
+    other: list = []
+    for _number in range(3):
+        send(other, 2, False)
+    assert other == [320] * 3
+    wait_until(lambda: len(greedy) == 4, 20)
+    assert greedy == ["unavailable"] * 4
+    is_over.set()
+    for thread in threads:
+        thread.join()
+    assert greedy[4:] == [320] * 2
 
 
 def test_this_process_opens_no_picture(make_image, monkeypatch):

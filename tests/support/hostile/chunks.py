@@ -152,11 +152,30 @@ def bmp_of_long_header(size: int = 19_000_000) -> bytes:
 
 def icc_of_steps(steps: int = 100_000) -> bytes:
     """Return a colour profile whose one transform names the same step again and again."""
+    return _icc_of(b"matf" + bytes(4) + struct.pack(">HH", 3, 3) + bytes(48), steps)
+
+
+def icc_of_segments(segments: int = 1_000, steps: int = 10) -> bytes:
+    """Return a colour profile with a transform of curves that have many segments."""
+    formula = b"parf" + bytes(4) + struct.pack(">HH4f", 0, 0, 1.0, 1.0, 0.0, 0.0)
+    breaks = struct.pack(f">{segments - 1}f", *(n / segments for n in range(1, segments)))
+    curve = b"curf" + bytes(4) + struct.pack(">HH", segments, 0) + breaks + formula * segments
+    table = struct.pack(">II", 12 + 3 * 8, len(curve)) * 3
+    return _icc_of(b"cvst" + bytes(4) + struct.pack(">HH", 3, 3) + table + curve, steps)
+
+
+def icc_of_channels(channels: int = 13, steps: int = 10) -> bytes:
+    """Return a colour profile with a transform whose table has a dimension for each channel."""
+    grid = bytes([2] * channels).ljust(16, b"\0")
+    head = b"clut" + bytes(4) + struct.pack(">HH", channels, 3)
+    return _icc_of(head + grid + bytes(4 * 3 * 2**channels), steps)
+
+
+def _icc_of(step: bytes, steps: int) -> bytes:
     at = 128 + 4 + 12
-    matrix = b"matf" + bytes(4) + struct.pack(">HH", 3, 3) + bytes(48)
     head = b"mpet" + bytes(4) + struct.pack(">HHI", 3, 3, steps)
-    table = struct.pack(">II", 16 + 8 * steps, len(matrix)) * steps
-    element = head + table + matrix
+    table = struct.pack(">II", 16 + 8 * steps, len(step)) * steps
+    element = head + table + step
     tag = struct.pack(">I", 1) + b"D2B0" + struct.pack(">II", at, len(element))
     return bytes(12) + b"mntrRGB XYZ " + bytes(12) + b"acsp" + bytes(88) + tag + element
 
